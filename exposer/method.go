@@ -1,0 +1,68 @@
+package exposer
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"time"
+
+	"causeway/internal/gcp"
+	"causeway/internal/kube"
+)
+
+// Method is one way to expose a cluster. cmd gets the list from exposer/all.
+type Method interface {
+	// Name is the method's word: "ilb".
+	Name() string
+	// Open reads the cluster and its network, connects to the cluster, and
+	// refuses early (*PreconditionError) where the method can't work at all.
+	// It changes nothing.
+	Open(ctx context.Context, spec Spec, deps Deps) (Exposure, error)
+}
+
+// Exposure is a spec that has met its cluster.
+type Exposure interface {
+	// Spec is the spec with everything filled in that the cluster decided.
+	Spec() Spec
+	// Facts are what Open read, for people: "subnetting", "control plane", ...
+	Facts() []Fact
+	// Preflight looks for everything that stands in the way of the plan's
+	// changes; it only reads. An empty plan needs none.
+	Preflight(ctx context.Context, plan Plan) ([]Problem, error)
+	// Steps lists what the exposure needs, in an order that reads well.
+	Steps() []Step
+	// Lock keeps a second apply or destroy out until release is called.
+	Lock(ctx context.Context) (release func(), err error)
+	// Endpoint is what the far side will talk to; known after an apply.
+	Endpoint(ctx context.Context) (Endpoint, error)
+	// Cluster is the way to the cluster's API; nil when the cluster is gone.
+	Cluster() *kube.Client
+}
+
+// Deps is everything that a method gets from outside, so that nothing is global.
+type Deps struct {
+	Google  *gcp.Cloud
+	Connect func(ctx context.Context, options kube.ConnectOptions) (*kube.Client, error)
+	Now     func() time.Time
+	Rand    io.Reader
+	Note    func(string) // told what Open does, for the story on stderr
+	Leaving bool         // opened for destroy: what is missing is no obstacle
+}
+
+// Fact is one thing that Open learned, with the value that people know it by.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Endpoint is what a method yields: the only value that crosses from the network
+// to the access.
+type Endpoint struct {
+	URL           string         `json:"url"` // https://10.156.0.26
+	Address       netip.AddrPort `json:"address"`
+	TLSServerName string         `json:"tlsServerName,omitempty"` // when the URL's host is not in the certificate
+	CA            []byte         `json:"-"`                       // PEM; empty: the system's roots
+	ClientCert    []byte         `json:"-"`                       // PEM pair for mtls
+	ClientKey     []byte         `json:"-"`
+	ServerCert    []byte         `json:"-"` // PEM leaf as served, where causeway made it
+}

@@ -1,0 +1,202 @@
+package exposer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// APIVersion and Kind stand at the head of every exposure file.
+const (
+	APIVersion = "causeway.dev/v1"
+	Kind       = "Exposure"
+)
+
+// Modes of the ilb method: who ends the client's TLS.
+const (
+	ModeTerminate   = "terminate"   // nginx ends TLS with a certificate of causeway's
+	ModePassthrough = "passthrough" // nginx passes bytes; TLS ends at the API server
+)
+
+// Kinds of token in the kubeconfig.
+const (
+	TokenBound    = "bound"    // from TokenRequest; ends by itself
+	TokenRenewing = "renewing" // bound, and renewed by causeway as the exec plugin
+	TokenSecret   = "secret"   // long-lived, in a Secret
+)
+
+// Spec declares one exposure: one cluster's API server made reachable by one
+// method for one far side. It is what a file holds and what flags fill.
+type Spec struct {
+	APIVersion string     `json:"apiVersion"`
+	Kind       string     `json:"kind"`
+	Name       string     `json:"name"`   // default: the cluster's name
+	Method     string     `json:"method"` // ilb
+	Cluster    ClusterRef `json:"cluster"`
+	FarSide    FarSide    `json:"farSide"`
+	Namespace  string     `json:"namespace,omitempty"` // default: causeway-NAME
+	Reach      Reach      `json:"reach,omitempty"`
+	ILB        *ILB       `json:"ilb,omitempty"`
+	Access     Access     `json:"access,omitempty"`
+}
+
+// ClusterRef names a GKE cluster as gcloud does.
+type ClusterRef struct {
+	Project  string `json:"project"`
+	Location string `json:"location"` // a region or a zone
+	Name     string `json:"name"`
+}
+
+// FarSide is the network that wants in.
+type FarSide struct {
+	CIDRs []string `json:"cidrs"` // client addresses as the cluster's VPC sees them
+}
+
+// Reach says how causeway itself reaches the cluster's API for its work.
+type Reach struct {
+	Via        string `json:"via,omitempty"`        // auto, context, private, public, dns
+	Context    string `json:"context,omitempty"`    // a kubeconfig context, for via: context
+	Kubeconfig string `json:"kubeconfig,omitempty"` // default: KUBECONFIG, then ~/.kube/config
+}
+
+// ILB is what the method ilb can be told.
+type ILB struct {
+	Address      string   `json:"address,omitempty"`     // auto, or an IPv4 address of the subnet
+	AddressName  string   `json:"addressName,omitempty"` // default: causeway-NAME; one that exists is adopted
+	Subnet       string   `json:"subnet,omitempty"`      // default: the cluster's
+	Mode         string   `json:"mode,omitempty"`
+	Port         int      `json:"port,omitempty"` // TCP port of the load balancer, default 443
+	GlobalAccess bool     `json:"globalAccess,omitempty"`
+	Replicas     int      `json:"replicas,omitempty"`
+	Image        string   `json:"image,omitempty"`
+	DNSNames     []string `json:"dnsNames,omitempty"`
+	ClientAuth   string   `json:"clientAuth,omitempty"` // none or mtls
+	TLS          TLS      `json:"tls,omitempty"`
+}
+
+// TLS names PEM files of the user's own, instead of what causeway would make.
+type TLS struct {
+	CACert string `json:"caCert,omitempty"` // with CAKey: the CA that signs the leaf
+	CAKey  string `json:"caKey,omitempty"`
+	Cert   string `json:"cert,omitempty"` // with Key: the leaf itself; CACert is then what clients trust
+	Key    string `json:"key,omitempty"`
+}
+
+// Access is who the kubeconfig is, and what that identity may do.
+type Access struct {
+	Role       string   `json:"role,omitempty"`       // view, edit, admin, node-reader, cluster-admin or a ClusterRole's name
+	Namespaces []string `json:"namespaces,omitempty"` // empty: the whole cluster
+	Token      string   `json:"token,omitempty"`
+	TokenTTL   string   `json:"tokenTTL,omitempty"` // a Go duration; the API server may give less
+}
+
+// DefaultImage is the nginx that private nodes can pull: Google's pull-through
+// mirror of Docker Hub answers over Private Google Access, Docker Hub does not.
+const DefaultImage = "mirror.gcr.io/library/nginx:1.28"
+
+// DefaultTokenTTL is the life of a bound token when nobody says otherwise: long
+// enough for a change night and the day after, short of the 48 h that GKE was
+// seen to cap at.
+const DefaultTokenTTL = 24 * time.Hour
+
+// WithDefaults returns the spec with everything filled in that was left open and
+// does not depend on the cluster.
+func (s Spec) WithDefaults() Spec {
+	fill(&s.APIVersion, APIVersion)
+	fill(&s.Kind, Kind)
+	fill(&s.Name, s.Cluster.Name)
+	fill(&s.Namespace, "causeway-"+s.Name)
+	fill(&s.Reach.Via, "auto")
+	if s.Method == "ilb" {
+		options := ILB{}
+		if s.ILB != nil {
+			options = *s.ILB
+		}
+		fill(&options.Address, "auto")
+		fill(&options.AddressName, "causeway-"+s.Name)
+		fill(&options.Mode, ModeTerminate)
+		fill(&options.Image, DefaultImage)
+		fill(&options.ClientAuth, "none")
+		if options.Port == 0 {
+			options.Port = 443
+		}
+		if options.Replicas == 0 {
+			options.Replicas = 2
+		}
+		s.ILB = &options
+	}
+	fill(&s.Access.Role, "view")
+	fill(&s.Access.Token, TokenBound)
+	fill(&s.Access.TokenTTL, DefaultTokenTTL.String())
+	return s
+}
+
+func fill(field *string, value string) {
+	if *field == "" {
+		*field = value
+	}
+}
+
+// ReadSpec decodes one exposure from YAML or JSON. Unknown fields are an error
+// that names them (*SpecError), so that a typo never means a default.
+func ReadSpec(text []byte) (Spec, error) {
+	var spec Spec
+	if documents := bytes.Count(append([]byte("\n"), text...), []byte("\n---")); documents > 1 {
+		return Spec{}, &SpecError{Problems: []FieldProblem{{Field: "(file)", Text: "holds more than one document; give one exposure a file"}}}
+	}
+	if err := yaml.UnmarshalStrict(text, &spec); err != nil {
+		return Spec{}, &SpecError{Problems: decodeProblems(err)}
+	}
+	return spec, nil
+}
+
+// decodeProblems turns the decoder's one error into a problem a line.
+func decodeProblems(err error) []FieldProblem {
+	text := err.Error()
+	var inner interface{ Unwrap() []error }
+	if errors.As(err, &inner) {
+		var problems []FieldProblem
+		for _, e := range inner.Unwrap() {
+			problems = append(problems, decodeProblems(e)...)
+		}
+		return problems
+	}
+	for _, prefix := range []string{"error unmarshaling JSON: ", "error converting YAML to JSON: ", "while decoding JSON: ", "json: "} {
+		text = strings.ReplaceAll(text, prefix, "")
+	}
+	if _, field, ok := strings.Cut(text, "unknown field "); ok {
+		return []FieldProblem{{Field: strings.Trim(field, `"`), Text: "is no field of an exposure; check its spelling and its place"}}
+	}
+	return []FieldProblem{{Field: "(file)", Text: text}}
+}
+
+// Prefixes returns the far side's CIDRs, masked. Call it on a valid spec only:
+// what does not parse is left out.
+func (f FarSide) Prefixes() []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, text := range f.CIDRs {
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			prefixes = append(prefixes, prefix.Masked())
+		}
+	}
+	return prefixes
+}
+
+// TTL is the token's asked life. Call it on a valid spec only.
+func (a Access) TTL() time.Duration {
+	ttl, err := time.ParseDuration(a.TokenTTL)
+	if err != nil {
+		return DefaultTokenTTL
+	}
+	return ttl
+}
+
+// String names the cluster as Google's API does.
+func (c ClusterRef) String() string {
+	return fmt.Sprintf("projects/%s/locations/%s/clusters/%s", c.Project, c.Location, c.Name)
+}

@@ -1,0 +1,220 @@
+package exposer
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// FieldProblem is one fault in a spec.
+type FieldProblem struct {
+	Field string `json:"field"` // path, as in the file: ilb.address
+	Text  string `json:"text"`
+	code  string
+}
+
+// SpecError holds every fault of a spec at once. It ends in exit code 2.
+type SpecError struct{ Problems []FieldProblem }
+
+func (e *SpecError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Field + " " + p.Text
+	}
+	if len(lines) == 1 {
+		return "read spec: " + lines[0]
+	}
+	return fmt.Sprintf("read spec: %d problems:\n  %s", len(lines), strings.Join(lines, "\n  "))
+}
+
+// Code is the first problem's own code, or CW-SPEC-INVALID.
+func (e *SpecError) Code() string {
+	for _, p := range e.Problems {
+		if p.code != "" {
+			return p.code
+		}
+	}
+	return "CW-SPEC-INVALID"
+}
+
+var (
+	// RFC 1123 label; 40 leaves room for "causeway-" and Google's limit of 63.
+	nameForm = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
+	// A Google project ID (6 to 30), with the legacy domain prefix.
+	projectForm  = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
+	locationForm = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+(-[a-z])?$`)
+	resourceForm = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	labelForm    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	dnsForm      = regexp.MustCompile(`^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	imageForm    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9._:/]*[a-z0-9])?(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+	roleForm     = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9.:_]{0,251}[A-Za-z0-9])?$`)
+)
+
+// The shortest token that TokenRequest gives (its documented minimum).
+const minTokenTTL = 10 * time.Minute
+
+// Validate looks at the spec alone, without any network, after WithDefaults. It
+// returns a *SpecError with every problem, or nil.
+func (s Spec) Validate(methods []string) error {
+	v := &validator{}
+	v.is("apiVersion", s.APIVersion, APIVersion)
+	v.is("kind", s.Kind, Kind)
+	v.form("name", s.Name, nameForm, "must be lower case letters, digits and '-', start with a letter, and have at most 40 characters; --name gives one")
+	v.one("method", s.Method, methods)
+	v.form("cluster.project", s.Cluster.Project, projectForm, "must be a Google project ID (not its number)")
+	v.form("cluster.location", s.Cluster.Location, locationForm, "must be a region or a zone, such as europe-west3 or europe-west3-c")
+	v.form("cluster.name", s.Cluster.Name, resourceForm, "must be a cluster's name")
+	v.form("namespace", s.Namespace, labelForm, "must be a namespace's name")
+	if slices.Contains([]string{"default", "kube-system", "kube-public", "kube-node-lease"}, s.Namespace) {
+		v.add("namespace", "must not be one of Kubernetes' own namespaces, "+s.Namespace+" is")
+	}
+	v.one("reach.via", s.Reach.Via, []string{"auto", "context", "private", "public", "dns"})
+	v.farSide(s.FarSide)
+	if s.ILB != nil {
+		v.ilb(*s.ILB)
+	}
+	v.access(s.Access)
+	if len(v.problems) == 0 {
+		return nil
+	}
+	return &SpecError{Problems: v.problems}
+}
+
+type validator struct{ problems []FieldProblem }
+
+func (v *validator) add(field, text string) { v.coded(field, text, "") }
+func (v *validator) coded(field, text, code string) {
+	v.problems = append(v.problems, FieldProblem{Field: field, Text: text, code: code})
+}
+
+func (v *validator) is(field, value, want string) {
+	if value != want {
+		v.add(field, fmt.Sprintf("must be %q, not %q", want, value))
+	}
+}
+
+func (v *validator) one(field, value string, allowed []string) {
+	if !slices.Contains(allowed, value) {
+		v.add(field, fmt.Sprintf("must be one of %s, not %q", strings.Join(allowed, ", "), value))
+	}
+}
+
+func (v *validator) form(field, value string, form *regexp.Regexp, hint string) {
+	switch {
+	case value == "":
+		v.add(field, "is missing")
+	case !form.MatchString(value):
+		v.add(field, hint+fmt.Sprintf(", %q is not", value))
+	}
+}
+
+func (v *validator) farSide(f FarSide) {
+	if len(f.CIDRs) == 0 {
+		v.add("farSide.cidrs", "is missing: name the networks that clients come from (--client-cidr); causeway opens nothing to the whole world")
+	}
+	var seen []netip.Prefix
+	for i, text := range f.CIDRs {
+		field := fmt.Sprintf("farSide.cidrs[%d]", i)
+		prefix, err := netip.ParsePrefix(text)
+		switch {
+		case err != nil:
+			v.coded(field, fmt.Sprintf("must be a CIDR such as 172.31.0.0/16, %q is not", text), "CW-NET-CIDR")
+			continue
+		case !prefix.Addr().Is4():
+			v.coded(field, fmt.Sprintf("must be IPv4, %s is not: GKE's internal load balancers for this use have IPv4 addresses", text), "CW-NET-CIDR")
+			continue
+		case prefix.Masked() != prefix:
+			v.coded(field, fmt.Sprintf("has bits set behind its mask: %s, the network is %s", text, prefix.Masked()), "CW-NET-CIDR")
+		case !private(prefix):
+			v.coded(field, fmt.Sprintf("must be private (RFC 1918 or RFC 6598), %s is public: a private way carries no public addresses", text), "CW-NET-PUBLIC")
+		}
+		for _, other := range seen {
+			if other.Overlaps(prefix) {
+				v.coded(field, fmt.Sprintf("overlaps %s, which the list has too", other), "CW-NET-OVERLAP")
+			}
+		}
+		seen = append(seen, prefix.Masked())
+	}
+}
+
+// private reports whether the whole prefix lies in RFC 1918 or RFC 6598 space.
+func private(p netip.Prefix) bool {
+	for _, text := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"} {
+		block := netip.MustParsePrefix(text)
+		if block.Contains(p.Addr()) && block.Bits() <= p.Bits() {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *validator) ilb(o ILB) {
+	if o.Address != "auto" {
+		if addr, err := netip.ParseAddr(o.Address); err != nil || !addr.Is4() {
+			v.add("ilb.address", fmt.Sprintf("must be auto or an IPv4 address, %q is not", o.Address))
+		}
+	}
+	v.form("ilb.addressName", o.AddressName, resourceForm, "must be the name of an address resource")
+	if o.Subnet != "" {
+		v.form("ilb.subnet", o.Subnet, resourceForm, "must be a subnet's name in the cluster's region")
+	}
+	v.one("ilb.mode", o.Mode, []string{ModeTerminate, ModePassthrough})
+	v.one("ilb.clientAuth", o.ClientAuth, []string{"none", "mtls"})
+	v.form("ilb.image", o.Image, imageForm, "must be a container image's name")
+	if o.Port < 1 || o.Port > 65535 {
+		v.add("ilb.port", fmt.Sprintf("must be 1 to 65535, not %d", o.Port))
+	}
+	if o.Replicas < 1 || o.Replicas > 100 {
+		v.add("ilb.replicas", fmt.Sprintf("must be 1 to 100, not %d", o.Replicas))
+	}
+	for i, name := range o.DNSNames {
+		v.form(fmt.Sprintf("ilb.dnsNames[%d]", i), name, dnsForm, "must be a DNS name")
+	}
+	v.tls(o)
+}
+
+func (v *validator) tls(o ILB) {
+	t := o.TLS
+	if (t.Cert == "") != (t.Key == "") {
+		v.add("ilb.tls", "needs cert and key together")
+	}
+	if t.CAKey != "" && t.CACert == "" {
+		v.add("ilb.tls", "has a CA key without the CA's certificate")
+	}
+	if t.CAKey != "" && t.Cert != "" {
+		v.add("ilb.tls", "has both a CA key and a certificate of its own: the CA key would sign nothing, leave one of them out")
+	}
+	if t.CACert != "" && t.CAKey == "" && t.Cert == "" {
+		v.add("ilb.tls", "has a CA certificate without its key: nothing could be issued; give caKey, or cert and key")
+	}
+	if t.Cert != "" && t.CACert == "" {
+		v.add("ilb.tls", "has a certificate without the CA that signed it (caCert): the kubeconfig needs it to verify")
+	}
+	if o.Mode == ModePassthrough && t != (TLS{}) {
+		v.add("ilb.tls", "has no meaning with mode passthrough, where TLS ends at the API server")
+	}
+	if o.Mode == ModePassthrough && o.ClientAuth == "mtls" {
+		v.add("ilb.clientAuth", "can be mtls with mode terminate only: in passthrough the API server itself takes client certificates")
+	}
+}
+
+func (v *validator) access(a Access) {
+	v.form("access.role", a.Role, roleForm, "must be a ClusterRole's name")
+	v.one("access.token", a.Token, []string{TokenBound, TokenRenewing, TokenSecret})
+	for i, ns := range a.Namespaces {
+		v.form(fmt.Sprintf("access.namespaces[%d]", i), ns, labelForm, "must be a namespace's name")
+	}
+	if len(a.Namespaces) > 0 && a.Role == "node-reader" {
+		v.add("access.namespaces", "can't narrow node-reader: nodes belong to no namespace")
+	}
+	ttl, err := time.ParseDuration(a.TokenTTL)
+	switch {
+	case err != nil:
+		v.add("access.tokenTTL", fmt.Sprintf("must be a duration such as 24h, %q is not", a.TokenTTL))
+	case ttl < minTokenTTL:
+		v.add("access.tokenTTL", fmt.Sprintf("must be at least %s, the shortest that a cluster gives, not %s", minTokenTTL, ttl))
+	}
+}

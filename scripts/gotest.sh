@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Runs go test with the given arguments and closes with a count: how many tests
+# passed, failed and stepped aside. The first argument may be -C DIR.
+set -uo pipefail
+dir=.
+if [ "${1:-}" = -C ]; then dir=$2; shift 2; fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cd "$dir" || exit 1
+go test -count=1 -timeout 25m -v "$@" 2>&1 | tee "$log" |
+  grep --line-buffered -E '^(ok|FAIL|panic:|---? FAIL|\s+--- FAIL|.*_test\.go:[0-9]+:|#|.*\.go:[0-9]+:[0-9]+:|NOTE)' 
+status=${PIPESTATUS[0]}
+count() { grep -cE "^ *--- $1:" "$log"; }
+if [ "$status" -ne 0 ] && [ "$(count FAIL)" -eq 0 ]; then tail -60 "$log"; fi
+printf '%s passed, %s failed, %s skipped\n' "$(count PASS)" "$(count FAIL)" "$(count SKIP)"
+exit "$status"
