@@ -146,7 +146,7 @@ func fill(field *string, value string) {
 // that names them (*SpecError), so that a typo never means a default.
 func ReadSpec(text []byte) (Spec, error) {
 	var spec Spec
-	if documents := bytes.Count(append([]byte("\n"), text...), []byte("\n---")); documents > 1 {
+	if first := bytes.TrimPrefix(bytes.TrimSpace(text), []byte("---")); bytes.Contains(first, []byte("\n---")) {
 		return Spec{}, &SpecError{Problems: []FieldProblem{{Field: "(file)", Text: "holds more than one document; give one exposure a file"}}}
 	}
 	if err := yaml.UnmarshalStrict(text, &spec); err != nil {
