@@ -1,0 +1,52 @@
+// Package discovery owns what Google's discovery documents say about the calls
+// that causeway makes: routes, parameters, fields, types and enum values.
+//
+// The documents ship inside the module google.golang.org/api and are large, so
+// an extract (only the methods in Wanted and the schemas they reach, without
+// prose) is embedded here; a test compares it with the module's documents, and
+// `go test ./internal/gcptest/discovery -update` writes it anew. The emulator
+// checks every request and every answer against it, so that neither the product
+// nor the emulator can say what Google's APIs do not.
+//
+// It must not know the emulator, the product or the network.
+//
+//	catalog, err := discovery.Load()
+//	doc := catalog.Service("compute")
+//	method, params := doc.Match("GET", "projects/p/regions/r/addresses")
+//	problems := doc.CheckBody(method.Response, answer)
+package discovery
+
+// Wanted returns the methods that causeway, its tests and gcloud in its tests
+// call, keyed by the document's path below the module google.golang.org/api.
+func Wanted() map[string][]string {
+	return map[string][]string{
+		"compute/v1/compute-api.json": {
+			"compute.addresses.aggregatedList", "compute.addresses.delete", "compute.addresses.get",
+			"compute.addresses.insert", "compute.addresses.list", "compute.addresses.setLabels",
+			"compute.addresses.testIamPermissions",
+			"compute.forwardingRules.aggregatedList", "compute.forwardingRules.delete",
+			"compute.forwardingRules.get", "compute.forwardingRules.insert", "compute.forwardingRules.list",
+			"compute.globalOperations.get", "compute.globalOperations.wait",
+			"compute.networks.get", "compute.networks.list",
+			"compute.regionOperations.get", "compute.regionOperations.list", "compute.regionOperations.wait",
+			"compute.regions.get", "compute.regions.list",
+			"compute.routers.aggregatedList", "compute.routers.get", "compute.routers.list",
+			"compute.subnetworks.aggregatedList", "compute.subnetworks.get", "compute.subnetworks.list",
+			"compute.subnetworks.testIamPermissions",
+		},
+		"container/v1/container-api.json": {
+			"container.projects.locations.clusters.get", "container.projects.locations.clusters.list",
+			"container.projects.locations.operations.get", "container.projects.locations.operations.list",
+			"container.projects.locations.getServerConfig",
+		},
+		"cloudresourcemanager/v1/cloudresourcemanager-api.json": {
+			"cloudresourcemanager.projects.get", "cloudresourcemanager.projects.testIamPermissions",
+		},
+		"serviceusage/v1/serviceusage-api.json": {
+			"serviceusage.services.get", "serviceusage.services.batchGet", "serviceusage.services.list",
+		},
+		"iamcredentials/v1/iamcredentials-api.json": {
+			"iamcredentials.projects.serviceAccounts.generateAccessToken",
+		},
+	}
+}

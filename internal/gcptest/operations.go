@@ -1,0 +1,168 @@
+package gcptest
+
+import (
+	"fmt"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// operation is a running change. Its time runs on the machine's clock, so that a
+// test can time an apply; only the time stamps come from Options.Now.
+type operation struct {
+	fields   object
+	started  time.Time
+	duration time.Duration
+	finish   func()          // the effect at the end
+	undo     func()          // what failing takes back
+	failure  *OperationError // how it ends, nil: well
+	done     bool
+}
+
+func operationRoutes() map[string]handler {
+	regional := []string{"compute.regionOperations.get"}
+	global := []string{"compute.globalOperations.get"}
+	return map[string]handler{
+		"compute.regionOperations.get":                 {getOperation, regional},
+		"compute.regionOperations.wait":                {waitOperation, regional},
+		"compute.regionOperations.list":                {listOperations, []string{"compute.regionOperations.list"}},
+		"compute.globalOperations.get":                 {getOperation, global},
+		"compute.globalOperations.wait":                {waitOperation, global},
+		"container.projects.locations.operations.get":  {getContainerOperation, []string{"container.operations.get"}},
+		"container.projects.locations.operations.list": {listContainerOperations, []string{"container.operations.list"}},
+	}
+}
+
+// start begins an operation on target and returns the answer to its call. A
+// second call with the same requestId gets the first one's operation.
+func (c *call) start(kind, target string, finish, undo func()) object {
+	s := c.server
+	s.serial++
+	name := fmt.Sprintf("operation-%d-%08x", s.options.Now().UnixMilli(), s.serial)
+	scope := path.Dir(path.Dir(target)) // projects/p/regions/r
+	at := scope + "/operations/" + name
+	now := timestamp(s.options.Now())
+	o := &operation{started: time.Now(), duration: s.options.OperationTime, finish: finish, undo: undo, failure: c.operationError}
+	if special, ok := s.options.OperationTimes[c.method.ID]; ok {
+		o.duration = special
+	}
+	o.fields = object{
+		"kind": "compute#operation", "id": strconv.FormatUint(5_000_000_000_000_000_000+s.serial, 10), "name": name,
+		"operationType": kind, "targetLink": link(target), "status": "PENDING", "progress": 0,
+		"user": "user@example.com", "insertTime": now, "selfLink": link(at),
+	}
+	if target, ok := s.objects[target]; ok {
+		o.fields["targetId"] = text(target, "id")
+	}
+	if parts := strings.Split(scope, "/"); len(parts) == 4 {
+		o.fields["region"] = link(scope)
+	}
+	if id := c.query.Get("requestId"); id != "" {
+		o.fields["clientOperationId"] = id
+		s.requestIDs[c.method.ID+" "+id] = at
+	}
+	s.operations[at] = o
+	s.touch()
+	return clone(o.fields)
+}
+
+// repeated answers a write whose requestId was seen before.
+func (c *call) repeated() (object, bool) {
+	at, ok := c.server.requestIDs[c.method.ID+" "+c.query.Get("requestId")]
+	if !ok || c.query.Get("requestId") == "" {
+		return nil, false
+	}
+	return clone(c.server.operations[at].fields), true
+}
+
+// settle lets operations run on to where they are by now.
+func (s *Server) settle() {
+	for _, o := range s.operations {
+		o.advance(s)
+	}
+}
+
+func (o *operation) advance(s *Server) {
+	if o.done {
+		return
+	}
+	elapsed := time.Since(o.started)
+	if elapsed < o.duration {
+		if elapsed > o.duration/4 {
+			o.fields["status"], o.fields["startTime"] = "RUNNING", o.fields["insertTime"]
+			o.fields["progress"] = int(100 * elapsed / o.duration)
+		}
+		return
+	}
+	o.done = true
+	o.fields["status"], o.fields["progress"] = "DONE", 100
+	o.fields["startTime"], o.fields["endTime"] = o.fields["insertTime"], timestamp(s.options.Now())
+	effect := o.finish
+	if o.failure != nil {
+		o.fail()
+		effect = o.undo
+	}
+	if effect != nil {
+		effect()
+	}
+}
+
+func (o *operation) fail() {
+	status := o.failure.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	o.fields["error"] = object{"errors": []any{object{"code": o.failure.Code, "message": o.failure.Message}}}
+	o.fields["httpErrorStatusCode"] = status
+	o.fields["httpErrorMessage"] = strings.ToUpper(http.StatusText(status))
+}
+
+func getOperation(c *call) (any, *Error) {
+	o, ok := c.server.operations[c.target()]
+	if !ok {
+		return nil, notFound(c.target())
+	}
+	return clone(o.fields), nil
+}
+
+// waitOperation stays open until the operation is done, the client goes away or
+// the limit is reached, and answers with the operation as it then is.
+func waitOperation(c *call) (any, *Error) {
+	s := c.server
+	o, ok := s.operations[c.target()]
+	if !ok {
+		return nil, notFound(c.target())
+	}
+	left := min(o.duration-time.Since(o.started), s.options.WaitLimit)
+	if !o.done && left > 0 {
+		s.mu.Unlock()
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-c.context:
+		}
+		timer.Stop()
+		s.mu.Lock()
+		s.settle()
+	}
+	return clone(o.fields), nil
+}
+
+func listOperations(c *call) (any, *Error) {
+	var paths []string
+	for at := range c.server.operations {
+		if path.Dir(at) == c.target() {
+			paths = append(paths, at)
+		}
+	}
+	return c.page("compute#operationList", paths, func(at string) object { return c.server.operations[at].fields })
+}
+
+// The emulator starts no container operations: the product changes no cluster yet.
+func getContainerOperation(c *call) (any, *Error) {
+	return nil, &Error{Status: http.StatusNotFound, Reason: "notFound", Message: "Not found: " + c.target() + "."}
+}
+
+func listContainerOperations(*call) (any, *Error) { return object{}, nil }

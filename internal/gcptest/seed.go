@@ -1,0 +1,150 @@
+package gcptest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Seed is a state to begin with, in the words of the APIs themselves.
+type Seed struct {
+	Projects  []SeedProject `json:"projects"`
+	Resources []SeedObject  `json:"resources"`
+	// Machines are the IPs that virtual machines and the like have, by the path of
+	// their subnetwork: not free, though no address resource has them.
+	Machines map[string][]string `json:"machines"`
+}
+
+// SeedProject is a project and the APIs that are enabled in it.
+type SeedProject struct {
+	ID       string   `json:"id"`
+	Number   string   `json:"number"`
+	Services []string `json:"services"`
+}
+
+// SeedObject is one resource as its API would tell it. What servers set (id,
+// selfLink, timestamps, fingerprints) may be left out.
+type SeedObject struct {
+	Path string         `json:"path"` // projects/p/regions/r/subnetworks/s
+	Body map[string]any `json:"body"`
+}
+
+// schemas tells the discovery schema and the kind of each collection of a seed.
+var schemas = map[string][3]string{
+	"networks":        {"compute", "Network", "compute#network"},
+	"subnetworks":     {"compute", "Subnetwork", "compute#subnetwork"},
+	"addresses":       {"compute", "Address", "compute#address"},
+	"forwardingRules": {"compute", "ForwardingRule", "compute#forwardingRule"},
+	"routers":         {"compute", "Router", "compute#router"},
+	"clusters":        {"container", "Cluster", ""},
+}
+
+// ReadSeed reads a seed from a YAML file. Unknown fields are errors.
+func ReadSeed(file string) (Seed, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Seed{}, fmt.Errorf("read seed: %w", err)
+	}
+	var seed Seed
+	if err := yaml.UnmarshalStrict(data, &seed); err != nil {
+		return Seed{}, fmt.Errorf("read seed %s: %w", file, err)
+	}
+	return seed, nil
+}
+
+// Fill adds a seed to the state. It fails when an object is none of its API's
+// discovery document, and names the field.
+func (s *Server) Fill(seed Seed) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, project := range seed.Projects {
+		s.objects["projects/"+project.ID] = object{
+			"projectId": project.ID, "projectNumber": project.Number, "name": project.ID, "lifecycleState": "ACTIVE",
+			"createTime": timestamp(s.options.Now()),
+		}
+		s.services[project.ID] = map[string]bool{}
+		for _, service := range project.Services {
+			s.services[project.ID][service] = true
+		}
+	}
+	for _, one := range seed.Resources {
+		if err := s.plant(one); err != nil {
+			return err
+		}
+	}
+	for _, subnet := range slices.Sorted(maps.Keys(seed.Machines)) {
+		if s.inUse[subnet] == nil {
+			s.inUse[subnet] = map[string]bool{}
+		}
+		for _, ip := range seed.Machines[subnet] {
+			s.inUse[subnet][ip] = true
+		}
+	}
+	return nil
+}
+
+func (s *Server) plant(one SeedObject) error {
+	collection := path.Base(path.Dir(one.Path))
+	known, ok := schemas[collection]
+	if !ok {
+		return fmt.Errorf("plant %s: no such collection in the emulator", one.Path)
+	}
+	text, err := json.Marshal(one.Body)
+	if err != nil {
+		return fmt.Errorf("plant %s: %w", one.Path, err)
+	}
+	var strict any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&strict); err != nil {
+		return fmt.Errorf("plant %s: %w", one.Path, err)
+	}
+	service := s.catalog.Service(known[0])
+	if problems := service.CheckBody(service.Schemas[known[1]], strict); len(problems) > 0 {
+		return fmt.Errorf("plant %s: %v", one.Path, problems)
+	}
+	body := clone(one.Body)
+	if body == nil {
+		body = object{}
+	}
+	if known[0] == "container" {
+		body["name"] = path.Base(one.Path)
+		body["selfLink"] = "https://container.googleapis.com/v1/" + one.Path
+		parts := strings.Split(one.Path, "/")
+		body["location"] = parts[3]
+	} else {
+		s.stamp(known[2], one.Path, body)
+		s.complete(collection, one.Path, body)
+	}
+	s.objects[one.Path] = body
+	if collection == "forwardingRules" || collection == "addresses" {
+		s.refreshAddresses(relative(fmt.Sprint(body["subnetwork"]), ""), fmt.Sprint(body["address"], body["IPAddress"]))
+	}
+	return nil
+}
+
+// complete fills the fields that the server derives from the place of an object.
+func (s *Server) complete(collection, at string, body object) {
+	parts := strings.Split(at, "/")
+	if len(parts) == 6 {
+		body["region"] = link(strings.Join(parts[:4], "/"))
+	}
+	for _, field := range []string{"network", "subnetwork"} {
+		if reference := text(body, field); reference != "" {
+			body[field] = link(relative(reference, parts[1]))
+		}
+	}
+	switch collection {
+	case "subnetworks":
+		body["fingerprint"] = fingerprint(body)
+	case "addresses":
+		body["labelFingerprint"] = fingerprint(body["labels"])
+	}
+}
