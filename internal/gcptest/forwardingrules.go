@@ -59,7 +59,8 @@ func (s *Server) addRule(at, subnetPath string, body object) *Error {
 	}
 	rule["IPAddress"] = ip
 	rule["subnetwork"], rule["network"] = link(subnetPath), subnet["network"]
-	for field, value := range object{"loadBalancingScheme": "INTERNAL", "IPProtocol": "TCP", "networkTier": "PREMIUM"} {
+	defaults := object{"loadBalancingScheme": "INTERNAL", "IPProtocol": "TCP", "networkTier": "PREMIUM"}
+	for field, value := range defaults {
 		if rule[field] == nil {
 			rule[field] = value
 		}

@@ -36,14 +36,23 @@ type SeedObject struct {
 	Body map[string]any `json:"body"`
 }
 
-// schemas tells the discovery schema and the kind of each collection of a seed.
-var schemas = map[string][3]string{
-	"networks":        {"compute", "Network", "compute#network"},
-	"subnetworks":     {"compute", "Subnetwork", "compute#subnetwork"},
-	"addresses":       {"compute", "Address", "compute#address"},
-	"forwardingRules": {"compute", "ForwardingRule", "compute#forwardingRule"},
-	"routers":         {"compute", "Router", "compute#router"},
-	"clusters":        {"container", "Cluster", ""},
+// schemaOf tells the API, the discovery schema and the kind of a seed's collection.
+func schemaOf(collection string) (api, schema, kind string) {
+	switch collection {
+	case "networks":
+		return "compute", "Network", "compute#network"
+	case "subnetworks":
+		return "compute", "Subnetwork", "compute#subnetwork"
+	case "addresses":
+		return "compute", "Address", "compute#address"
+	case "forwardingRules":
+		return "compute", "ForwardingRule", "compute#forwardingRule"
+	case "routers":
+		return "compute", "Router", "compute#router"
+	case "clusters":
+		return "container", "Cluster", ""
+	}
+	return "", "", ""
 }
 
 // ReadSeed reads a seed from a YAML file. Unknown fields are errors.
@@ -92,8 +101,8 @@ func (s *Server) Fill(seed Seed) error {
 
 func (s *Server) plant(one SeedObject) error {
 	collection := path.Base(path.Dir(one.Path))
-	known, ok := schemas[collection]
-	if !ok {
+	api, schema, kind := schemaOf(collection)
+	if api == "" {
 		return fmt.Errorf("plant %s: no such collection in the emulator", one.Path)
 	}
 	text, err := json.Marshal(one.Body)
@@ -106,21 +115,21 @@ func (s *Server) plant(one SeedObject) error {
 	if err := decoder.Decode(&strict); err != nil {
 		return fmt.Errorf("plant %s: %w", one.Path, err)
 	}
-	service := s.catalog.Service(known[0])
-	if problems := service.CheckBody(service.Schemas[known[1]], strict); len(problems) > 0 {
+	service := s.catalog.Service(api)
+	if problems := service.CheckBody(service.Schemas[schema], strict); len(problems) > 0 {
 		return fmt.Errorf("plant %s: %v", one.Path, problems)
 	}
 	body := clone(one.Body)
 	if body == nil {
 		body = object{}
 	}
-	if known[0] == "container" {
+	if api == "container" {
 		body["name"] = path.Base(one.Path)
 		body["selfLink"] = "https://container.googleapis.com/v1/" + one.Path
 		parts := strings.Split(one.Path, "/")
 		body["location"] = parts[3]
 	} else {
-		s.stamp(known[2], one.Path, body)
+		s.stamp(kind, one.Path, body)
 		s.complete(collection, one.Path, body)
 	}
 	s.objects[one.Path] = body
