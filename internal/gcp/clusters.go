@@ -1,0 +1,136 @@
+package gcp
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+
+	"cloud.google.com/go/container/apiv1/containerpb"
+)
+
+// Cluster is a GKE cluster, as far as exposing its API server needs it.
+type Cluster struct {
+	Project  string
+	Location string // region or zone
+	Name     string
+	Status   string // RUNNING, PROVISIONING, RECONCILING, ...
+	Version  string // of the control plane: 1.36.3-gke.1
+
+	PrivateEndpoint string // IP inside the VPC or Google's peered network, "" without
+	PublicEndpoint  string
+	DNSEndpoint     string // name under gke.goog; "" without
+	DNSExternal     bool   // the DNS endpoint takes traffic from outside
+	IPEndpointsOff  bool   // only the DNS endpoint is left
+	GlobalAccess    bool   // the private endpoint answers other regions
+	CA              []byte // PEM
+
+	PeeringName  string       // VPC peering to the control plane; "" means Private Service Connect
+	MasterCIDR   netip.Prefix // of the control plane, peering type only
+	PrivateNodes bool
+
+	Network     Ref
+	Subnetwork  Ref
+	PodCIDR     netip.Prefix
+	ServiceCIDR netip.Prefix
+
+	L4ILBSubsetting bool // decides by what a Service asks for its address
+	Authorized      AuthorizedNetworks
+}
+
+// AuthorizedNetworks is who may talk to the control plane's IP endpoints.
+type AuthorizedNetworks struct {
+	Enabled         bool
+	PrivateEnforced bool // the list counts for the private endpoint as well
+	CIDRs           []netip.Prefix
+}
+
+// Ready says whether the control plane serves: a cluster that is being changed
+// (RECONCILING) or has a fault in its nodes (DEGRADED) does.
+func (c Cluster) Ready() bool {
+	return c.Status == "RUNNING" || c.Status == "RECONCILING" || c.Status == "DEGRADED"
+}
+
+// Cluster reads one.
+func (c *Cloud) Cluster(ctx context.Context, project, location, name string) (Cluster, error) {
+	path := fmt.Sprintf("projects/%s/locations/%s/clusters/%s", project, location, name)
+	found, err := c.clusters.GetCluster(ctx, &containerpb.GetClusterRequest{Name: path})
+	if err != nil {
+		return Cluster{}, wrap("read", "cluster "+path, err)
+	}
+	return toCluster(project, found)
+}
+
+// Clusters lists those of a project; location "-" means everywhere. unreached
+// names the locations that did not answer.
+func (c *Cloud) Clusters(ctx context.Context, project, location string) (clusters []Cluster, unreached []string, err error) {
+	path := fmt.Sprintf("projects/%s/locations/%s", project, location)
+	found, err := c.clusters.ListClusters(ctx, &containerpb.ListClustersRequest{Parent: path})
+	if err != nil {
+		return nil, nil, wrap("list", "clusters "+path, err)
+	}
+	for _, one := range found.GetClusters() {
+		cluster, err := toCluster(project, one)
+		if err != nil {
+			return nil, nil, err
+		}
+		clusters = append(clusters, cluster)
+	}
+	return clusters, found.GetMissingZones(), nil
+}
+
+func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
+	location := c.GetLocation()
+	out := Cluster{
+		Project: project, Location: location, Name: c.GetName(), Status: c.GetStatus().String(), Version: c.GetCurrentMasterVersion(),
+		PeeringName: c.GetPrivateClusterConfig().GetPeeringName(), MasterCIDR: prefix(c.GetPrivateClusterConfig().GetMasterIpv4CidrBlock()),
+		PrivateNodes: c.GetPrivateClusterConfig().GetEnablePrivateNodes() || c.GetNetworkConfig().GetDefaultEnablePrivateNodes(),
+		PodCIDR:      prefix(first(c.GetIpAllocationPolicy().GetClusterIpv4CidrBlock(), c.GetClusterIpv4Cidr())),
+		ServiceCIDR:  prefix(first(c.GetIpAllocationPolicy().GetServicesIpv4CidrBlock(), c.GetServicesIpv4Cidr())),
+
+		L4ILBSubsetting: c.GetNetworkConfig().GetEnableL4IlbSubsetting(),
+	}
+	// networkConfig has the project, which a Shared VPC needs; network and
+	// subnetwork of the cluster itself are bare names.
+	out.Network = parseRef(first(c.GetNetworkConfig().GetNetwork(), c.GetNetwork()), project, "")
+	out.Subnetwork = parseRef(first(c.GetNetworkConfig().GetSubnetwork(), c.GetSubnetwork()), out.Network.Project, region(location))
+	endpoints(&out, c)
+	out.Authorized = authorized(c)
+	ca, err := base64.StdEncoding.DecodeString(c.GetMasterAuth().GetClusterCaCertificate())
+	if err != nil {
+		return Cluster{}, &Error{Verb: "read", Resource: "cluster " + out.Name, Message: "its CA certificate is not base64: " + err.Error()}
+	}
+	out.CA = ca
+	return out, nil
+}
+
+// endpoints reads the newer block where it is and the older one where not.
+func endpoints(out *Cluster, c *containerpb.Cluster) {
+	old, ip, dns := c.GetPrivateClusterConfig(), c.GetControlPlaneEndpointsConfig().GetIpEndpointsConfig(), c.GetControlPlaneEndpointsConfig().GetDnsEndpointConfig()
+	out.PrivateEndpoint = first(ip.GetPrivateEndpoint(), old.GetPrivateEndpoint())
+	out.PublicEndpoint = first(ip.GetPublicEndpoint(), old.GetPublicEndpoint())
+	out.GlobalAccess = ip.GetGlobalAccess() || old.GetMasterGlobalAccessConfig().GetEnabled()
+	out.IPEndpointsOff = ip != nil && ip.Enabled != nil && !ip.GetEnabled()
+	out.DNSEndpoint, out.DNSExternal = dns.GetEndpoint(), dns.GetAllowExternalTraffic()
+	publicOff := old.GetEnablePrivateEndpoint() || ip != nil && ip.EnablePublicEndpoint != nil && !ip.GetEnablePublicEndpoint()
+	if publicOff {
+		out.PublicEndpoint = ""
+	}
+	if endpoint := c.GetEndpoint(); endpoint != out.PrivateEndpoint && out.PublicEndpoint == "" && !publicOff {
+		out.PublicEndpoint = endpoint
+	}
+}
+
+func authorized(c *containerpb.Cluster) AuthorizedNetworks {
+	from := c.GetControlPlaneEndpointsConfig().GetIpEndpointsConfig().GetAuthorizedNetworksConfig()
+	if from == nil {
+		from = c.GetMasterAuthorizedNetworksConfig()
+	}
+	out := AuthorizedNetworks{Enabled: from.GetEnabled(), PrivateEnforced: from.GetPrivateEndpointEnforcementEnabled()}
+	for _, block := range from.GetCidrBlocks() {
+		if cidr := prefix(block.GetCidrBlock()); cidr.IsValid() {
+			out.CIDRs = append(out.CIDRs, cidr)
+		}
+	}
+	return out
+}
