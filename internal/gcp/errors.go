@@ -115,6 +115,10 @@ func wrap(verb, resource string, err error) error {
 	if err == nil {
 		return nil
 	}
+	var own *Error // of the token source, which calls Google as well
+	if errors.As(err, &own) {
+		return own
+	}
 	e := &Error{Verb: verb, Resource: resource, Cause: err}
 	var answer *googleapi.Error
 	var token *tokenError
