@@ -1,0 +1,44 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+// Init is process 1 of the lab's pid namespace: it starts the daemon, collects
+// orphans, and ends with the daemon. When it ends, in any way, the kernel kills
+// everything else in the namespace, and with the last process the lab's mounts
+// are gone.
+func Init(args []string) (exit int) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintf(os.Stderr, "start the lab's daemon: %v\n", err)
+		return 1
+	}
+	go func() {
+		for s := range signals {
+			if s != syscall.SIGHUP { // a terminal that closes does not end the lab
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+			}
+		}
+	}()
+	for {
+		// Not cmd.Wait: this loop collects every child, the daemon's orphans too.
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "wait for the lab's daemon: %v\n", err)
+			return 1
+		case pid == cmd.Process.Pid:
+			return status.ExitStatus()
+		}
+	}
+}

@@ -1,0 +1,123 @@
+// Command lab brings up a real private cluster with its networks on this
+// machine, and takes it away.
+//
+//	go run . up       bring it up; prints how to point causeway, kubectl and gcloud at it
+//	go run . status   how it is
+//	go run . down     take it away, and prove that the machine is as it was
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"causeway/lab/daemon"
+	"causeway/lab/life"
+	"causeway/lab/place"
+	"causeway/lab/topology"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+const usage = `usage: lab up|down|status
+`
+
+func run(args []string, stdout, stderr io.Writer) int {
+	p, err := place.Find(os.Getenv, os.Geteuid())
+	if err != nil {
+		fmt.Fprintln(stderr, "lab:", err)
+		return 1
+	}
+	if len(args) == 2 && (args[0] == "init" || args[0] == "daemon") {
+		// The lab's own inner processes; what they are told stands in <run>/config.json.
+		config, err := daemon.ReadConfig(place.Place{Run: args[1]})
+		if err != nil {
+			fmt.Fprintln(stderr, "lab:", err)
+			return 1
+		}
+		if args[0] == "init" {
+			return daemon.Init([]string{"daemon", args[1]})
+		}
+		return report(daemon.Run(config.Place), stderr)
+	}
+	if len(args) != 1 {
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	lab := life.Lab{Place: p, Out: stderr}
+	switch args[0] {
+	case "up":
+		state, err := lab.Up(ctx)
+		if err != nil {
+			return report(err, stderr)
+		}
+		pointers(stdout, p, state)
+		return 0
+	case "down":
+		return report(lab.Down(ctx), stderr)
+	case "status":
+		return status(lab, stdout, stderr)
+	}
+	fmt.Fprint(stderr, usage)
+	return 2
+}
+
+func report(err error, stderr io.Writer) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "lab: interrupted:", err)
+		return 130
+	}
+	fmt.Fprintln(stderr, "lab:", err)
+	return 1
+}
+
+// pointers tells how to use the lab.
+func pointers(w io.Writer, p place.Place, state daemon.State) {
+	fmt.Fprintf(w, "\n# to point causeway, kubectl and gcloud at the lab: . %s\n", p.Env())
+	for _, v := range state.Env {
+		fmt.Fprintf(w, "export %s=%s\n", v.Name, v.Value)
+	}
+	fmt.Fprintf(w, `
+# the far side:             nsenter --net=/var/run/netns/%s   (%s; outside the client CIDRs: %s)
+# the cluster's VPC:        nsenter --net=/var/run/netns/%s   (subnet %s)
+# kubectl:                  %s
+# images in the node:       %s, %s
+# logs:                     %s
+`, topology.Far, topology.FarHost, topology.Stranger, topology.VPC, topology.SubnetCIDR, p.Bin("kubectl"), state.NginxImage, state.ToolsImage, p.Log("*"))
+}
+
+func status(lab life.Lab, stdout, stderr io.Writer) int {
+	state, err := lab.Status()
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(stdout, "There is no lab.")
+		return 1
+	}
+	if err != nil {
+		return report(err, stderr)
+	}
+	fmt.Fprintln(stdout, "phase:", state.Phase)
+	if state.Error != "" {
+		fmt.Fprintln(stdout, "error:", state.Error)
+	}
+	for _, c := range state.Components {
+		fmt.Fprintf(stdout, "  %-25s restarts %d  %s\n", c.Name, c.Restarts, c.Error)
+	}
+	for _, note := range state.Notes {
+		fmt.Fprintln(stdout, " ", note)
+	}
+	if state.Phase != daemon.Ready {
+		return 1
+	}
+	pointers(stdout, lab.Place, state)
+	return 0
+}
