@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,14 +158,10 @@ func Start(ctx context.Context, b Binary, c Config) (*Run, error) {
 	}
 	defer said.Close()
 	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
+	run := &Run{Addr: listen, Health: health, Dir: c.Dir, binary: b, cmd: cmd, done: make(chan struct{})}
+	if err := run.start(); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
-	run := &Run{Addr: listen, Health: health, Dir: c.Dir, PID: cmd.Process.Pid, binary: b, cmd: cmd, done: make(chan struct{})}
-	go func() {
-		run.err = cmd.Wait()
-		close(run.done)
-	}()
 	wait := []netip.AddrPort{listen}
 	if c.Conf == nil {
 		wait = append(wait, health)
@@ -177,6 +174,29 @@ func Start(ctx context.Context, b Binary, c Config) (*Run, error) {
 		}
 	}
 	return run, nil
+}
+
+// start runs the child so that the kernel ends it when this process is killed.
+// That is tied to the thread that forked, which therefore stays with the
+// goroutine until nginx has ended. In a group of its own, so that Ctrl-C in the
+// terminal leaves the order of the ending to the caller.
+func (r *Run) start() error {
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := r.cmd.Start()
+		if err == nil {
+			r.PID = r.cmd.Process.Pid
+		}
+		started <- err
+		if err == nil {
+			r.err = r.cmd.Wait()
+		}
+		close(r.done)
+	}()
+	return <-started
 }
 
 // listens polls until the address takes connections or nginx ended.
