@@ -85,6 +85,10 @@ func (c *Cluster) AwaitReady(ctx context.Context) error {
 
 func nodeReady(body []byte) error {
 	var node struct {
+		Spec struct {
+			PodCIDR string
+			Taints  []struct{ Key string }
+		}
 		Status struct {
 			Conditions []struct{ Type, Status, Message string }
 		}
@@ -95,12 +99,21 @@ func nodeReady(body []byte) error {
 	for _, cond := range node.Status.Conditions {
 		if cond.Type == "Ready" {
 			if cond.Status == "True" {
-				return nil
+				return schedulable(node.Spec.PodCIDR, len(node.Spec.Taints))
 			}
 			return fmt.Errorf("node %s is not Ready: %s", topology.NodeName, cond.Message)
 		}
 	}
 	return fmt.Errorf("node %s has no condition Ready yet", topology.NodeName)
+}
+
+// schedulable: the controller manager gives the node its Pod range, and takes the
+// not-ready taint away a moment after the node is Ready; no Pod starts before.
+func schedulable(podCIDR string, taints int) error {
+	if podCIDR == "" || taints > 0 {
+		return fmt.Errorf("node %s is Ready, but has %d taints and the Pod range %q", topology.NodeName, taints, podCIDR)
+	}
+	return nil
 }
 
 // await polls until check passes; it ends early when a process is given up.

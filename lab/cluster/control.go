@@ -72,6 +72,8 @@ func (c *Cluster) StartControlPlane(ctx context.Context) error {
 		"--allocate-node-cidrs=true", "--cluster-cidr="+topology.PodCIDR.String(), "--node-cidr-mask-size=24",
 		"--service-cluster-ip-range="+topology.ServiceCIDR.String(),
 		"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=10257",
+		// Each controller with its own rights: those of the manager itself are few.
+		"--use-service-account-credentials=true",
 		"--kube-api-qps=100", "--kube-api-burst=200",
 	); err != nil {
 		return err

@@ -147,6 +147,8 @@ func (c *Cluster) kubeletConfig(resolv string) string {
 		"cgroupDriver":             "cgroupfs", "cgroupRoot": c.o.CgroupRoot,
 		"failCgroupV1": false, "enforceNodeAllocatable": []string{}, "failSwapOn": false,
 		"resolvConf": resolv,
+		// Nobody answers there; without it each Pod gets a warning event.
+		"clusterDNS": []string{"10.40.0.10"}, "clusterDomain": "cluster.local",
 		// A full disk must neither evict Pods nor remove images: there is no
 		// registry to fetch them from again.
 		"evictionHard":                   map[string]string{"memory.available": "50Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%"},

@@ -113,7 +113,7 @@ func pluginDir() string {
 
 // isolation tries what the lab is made of: namespaces and a mount of proc.
 func isolation() error {
-	cmd := exec.Command("/bin/sh", "-c", "mount -t proc proc /proc && mount -t tmpfs lab /tmp")
+	cmd := exec.Command("/bin/sh", "-c", "mount -n -t proc proc /proc && mount -n -t tmpfs lab /tmp")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNET, Unshareflags: syscall.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
