@@ -105,12 +105,12 @@ func (s *Server) plant(one SeedObject) error {
 	if api == "" {
 		return fmt.Errorf("plant %s: no such collection in the emulator", one.Path)
 	}
-	text, err := json.Marshal(one.Body)
+	encoded, err := json.Marshal(one.Body)
 	if err != nil {
 		return fmt.Errorf("plant %s: %w", one.Path, err)
 	}
 	var strict any
-	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber()
 	if err := decoder.Decode(&strict); err != nil {
 		return fmt.Errorf("plant %s: %w", one.Path, err)
@@ -134,7 +134,7 @@ func (s *Server) plant(one SeedObject) error {
 	}
 	s.objects[one.Path] = body
 	if collection == "forwardingRules" || collection == "addresses" {
-		s.refreshAddresses(relative(fmt.Sprint(body["subnetwork"]), ""), fmt.Sprint(body["address"], body["IPAddress"]))
+		s.refreshAddresses(relative(text(body, "subnetwork"), ""), text(body, "address")+text(body, "IPAddress"))
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (s *Service) CheckParameters(m *Method, path map[string]string, query url.V
 			continue
 		}
 		if !matches(schema.Pattern, path[name]) {
-			problems = append(problems, Problem{name, fmt.Sprintf("%q does not match %s", path[name], schema.Pattern)})
+			problems = append(problems, Problem{name, mismatch(path[name], schema.Pattern)})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -181,7 +181,7 @@ func checkScalar(schema *Schema, value any) string {
 		}
 	}
 	if schema.Pattern != "" && !matches(schema.Pattern, text) {
-		return fmt.Sprintf("%q does not match %s", text, schema.Pattern)
+		return mismatch(text, schema.Pattern)
 	}
 	return ""
 }
@@ -189,4 +189,9 @@ func checkScalar(schema *Schema, value any) string {
 func matches(pattern, value string) bool {
 	compiled, err := regexp.Compile("^(?:" + pattern + ")$")
 	return err != nil || compiled.MatchString(value) // a pattern that Go cannot read says nothing
+}
+
+// mismatch is in Google's words.
+func mismatch(value, pattern string) string {
+	return fmt.Sprintf("'%s'. Must be a match of regex '%s'", value, pattern)
 }

@@ -1,0 +1,176 @@
+package gcp
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"causeway/internal/gcptest"
+)
+
+func comparers() cmp.Option {
+	return cmp.Options{
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	}
+}
+
+func TestClustersOfEveryKind(t *testing.T) {
+	private := Cluster{
+		Project: "lab-project", Location: "europe-west3", Name: "private-cluster", Status: "RUNNING", Version: "1.36.3-gke.1",
+		PrivateEndpoint: "192.168.50.2", DNSEndpoint: "gke-5f0c2d7e9b1a4c3d8e6f-123456789012.europe-west3.gke.goog",
+		CA:          []byte{},
+		PeeringName: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-peer", MasterCIDR: netip.MustParsePrefix("192.168.50.0/28"), PrivateNodes: true,
+		Network:    Ref{Project: "lab-project", Name: "default"},
+		Subnetwork: Ref{Project: "lab-project", Region: "europe-west3", Name: "default"},
+		PodCIDR:    netip.MustParsePrefix("10.36.0.0/14"), ServiceCIDR: netip.MustParsePrefix("10.40.0.0/20"),
+		L4ILBSubsetting: true, Authorized: AuthorizedNetworks{Enabled: true},
+	}
+	for seed, change := range map[string]func(*Cluster){
+		"lab":          func(*Cluster) {},
+		"nosubsetting": func(c *Cluster) { c.L4ILBSubsetting = false },
+		"psc": func(c *Cluster) {
+			c.Name, c.PeeringName, c.MasterCIDR = "psc-cluster", "", netip.Prefix{}
+			c.PrivateEndpoint, c.PublicEndpoint, c.GlobalAccess, c.DNSExternal = "10.156.0.3", "203.0.113.10", true, true
+			c.Authorized.PrivateEnforced, c.Authorized.CIDRs = true, []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+		},
+		"sharedvpc": func(c *Cluster) {
+			c.Name, c.Project = "shared-cluster", "service-project"
+			c.Network.Project, c.Subnetwork.Project = "host-project", "host-project"
+		},
+	} {
+		t.Run(seed, func(t *testing.T) {
+			cloud, _ := open(t, gcptest.Options{}, seed)
+			want := private
+			change(&want)
+			got, err := cloud.Cluster(t.Context(), want.Project, want.Location, want.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, comparers()); diff != "" {
+				t.Error(diff)
+			}
+			all, unreached, err := cloud.Clusters(t.Context(), want.Project, "-")
+			if err != nil || len(unreached) != 0 {
+				t.Fatal(err, unreached)
+			}
+			if diff := cmp.Diff([]Cluster{want}, all, comparers()); diff != "" {
+				t.Error(diff)
+			}
+			subnet, err := cloud.Subnetwork(t.Context(), got.Subnetwork.Project, got.Subnetwork.Region, got.Subnetwork.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantSubnet := Subnetwork{
+				Project: got.Subnetwork.Project, Region: "europe-west3", Name: "default", Network: "default", Purpose: "PRIVATE",
+				Range: netip.MustParsePrefix("10.156.0.0/20"), PrivateGoogleAccess: true,
+				Secondary: map[string]netip.Prefix{"pods": want.PodCIDR, "services": want.ServiceCIDR},
+			}
+			if diff := cmp.Diff(wantSubnet, subnet, comparers()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTheCertificateOfTheClustersCA(t *testing.T) {
+	cloud, google := open(t, gcptest.Options{}, "lab")
+	if err := google.SetClusterCA(project, area, "private-cluster", []byte("-----BEGIN CERTIFICATE-----\n")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := cloud.Cluster(t.Context(), project, area, "private-cluster")
+	if err != nil || string(got.CA) != "-----BEGIN CERTIFICATE-----\n" {
+		t.Errorf("CA %q, %v", got.CA, err)
+	}
+	err = google.Change("projects/lab-project/locations/europe-west3/clusters/private-cluster", func(o map[string]any) {
+		o["masterAuth"] = map[string]any{"clusterCaCertificate": "%%%"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = cloud.Cluster(t.Context(), project, area, "private-cluster")
+	expect(t, err, "", "not base64")
+}
+
+func TestAClusterWhoseIPEndpointsAreOff(t *testing.T) {
+	cloud, google := open(t, gcptest.Options{}, "lab")
+	err := google.Change("projects/lab-project/locations/europe-west3/clusters/private-cluster", func(o map[string]any) {
+		o["controlPlaneEndpointsConfig"].(map[string]any)["ipEndpointsConfig"] = map[string]any{"enabled": false}
+		o["status"] = "ERROR"
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cloud.Cluster(t.Context(), project, area, "private-cluster")
+	if err != nil || !got.IPEndpointsOff || got.Ready() {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestNoSuchCluster(t *testing.T) {
+	cloud, _ := open(t, gcptest.Options{}, "lab")
+	_, err := cloud.Cluster(t.Context(), project, area, "other")
+	expect(t, err, "CW-GCP-NOT-FOUND", "read cluster projects/lab-project/locations/europe-west3/clusters/other: Not found")
+	if !NotFound(err) {
+		t.Error("NotFound does not say so")
+	}
+	_, err = cloud.Cluster(t.Context(), "no-project", area, "other")
+	expect(t, err, "CW-GCP-PERMISSION", "does not have permission")
+	if clusters, _, err := cloud.Clusters(t.Context(), project, "us-central1"); err != nil || len(clusters) != 0 {
+		t.Errorf("clusters of a region without any: %v, %v", clusters, err)
+	}
+}
+
+func TestNetworkWithItsPeering(t *testing.T) {
+	cloud, _ := open(t, gcptest.Options{}, "lab")
+	got, err := cloud.Network(t.Context(), project, "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Network{Project: project, Name: "default", RoutingMode: "REGIONAL", Peerings: []Peering{{
+		Name: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-peer", State: "ACTIVE",
+		Network: Ref{Project: "gke-prod-europe-west3-1a2b", Name: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-net"},
+	}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	_, err = cloud.Network(t.Context(), project, "none")
+	expect(t, err, "CW-GCP-NOT-FOUND", "read network projects/lab-project/global/networks/none")
+	_, err = cloud.Subnetwork(t.Context(), project, area, "none")
+	expect(t, err, "CW-GCP-NOT-FOUND", "read subnetwork")
+}
+
+func TestWhetherNodesGetOut(t *testing.T) {
+	for seed, want := range map[string]bool{"lab": false, "psc": true} {
+		cloud, google := open(t, gcptest.Options{}, seed)
+		subnet, err := cloud.Subnetwork(t.Context(), project, area, "default")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := cloud.NATFor(t.Context(), subnet); err != nil || got != want {
+			t.Errorf("%s: NAT %v, %v", seed, got, err)
+		}
+		if seed != "psc" {
+			continue
+		}
+		for kind, covers := range map[string]struct {
+			nat  map[string]any
+			want bool
+		}{
+			"another subnet only": {map[string]any{"name": "n", "sourceSubnetworkIpRangesToNat": "LIST_OF_SUBNETWORKS",
+				"subnetworks": []any{map[string]any{"name": "projects/lab-project/regions/europe-west3/subnetworks/other"}}}, false},
+			"this subnet by name": {map[string]any{"name": "n", "sourceSubnetworkIpRangesToNat": "LIST_OF_SUBNETWORKS",
+				"subnetworks": []any{map[string]any{"name": "projects/lab-project/regions/europe-west3/subnetworks/default"}}}, true},
+			"a private NAT": {map[string]any{"name": "n", "type": "PRIVATE", "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}, false},
+		} {
+			err := google.Change("projects/lab-project/regions/europe-west3/routers/nat", func(o map[string]any) { o["nats"] = []any{covers.nat} })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := cloud.NATFor(t.Context(), subnet); err != nil || got != covers.want {
+				t.Errorf("%s: %v, %v", kind, got, err)
+			}
+		}
+	}
+}
