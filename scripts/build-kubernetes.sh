@@ -16,7 +16,7 @@ all) groups="etcd kube-apiserver node kubectl pause" ;;
 *) echo "usage: $0 [apiserver|all]" >&2; exit 2 ;;
 esac
 
-root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cache=${CAUSEWAY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/causeway}
 bin=$cache/bin
 stamps=$bin/.stamps
