@@ -77,7 +77,8 @@ func command(target ExecTarget) []string {
 // execFailure judges by the words: client-go gives most of these errors no type, and
 // quotes the answer's body in them.
 func execFailure(err error, transport, where string) Result {
-	text := err.Error()
+	page := strings.Contains(strings.ToLower(err.Error()), "<html")
+	text := htmlOut(err.Error())
 	lower := strings.ToLower(text)
 	has := func(words ...string) bool {
 		for _, word := range words {
@@ -93,14 +94,14 @@ func execFailure(err error, transport, where string) Result {
 		return pass("over %s; the command itself ended with %d", transport, exit.Code)
 	case has("executable file not found", "error executing command in container"):
 		return pass("over %s; the container does not have the command", transport)
-	case has("forbidden"):
+	case has("forbidden") && !page:
 		return fail("CW-PROBE-FORBIDDEN", err, "exec in %s: %s", where, clip(text, 300))
 	case has("error dialing backend", "kubelet"):
 		return fail("CW-PROBE-EXEC-BACKEND", err, "exec in %s: %s", where, clip(text, 300))
-	case has("not found", "container not", "is not valid for pod", "does not have a host assigned") && !has("<html"):
+	case has("not found", "container not", "is not valid for pod", "does not have a host assigned") && !page:
 		return fail("CW-PROBE-EXEC-TARGET", err, "exec in %s: %s", where, clip(text, 300))
 	case has("unable to upgrade", "bad handshake", "upgrade request required", "missing upgrade"):
-		return fail("CW-PROBE-UPGRADE", err, "the %s upgrade did not arrive: %s", transport, clip(htmlOut(text), 300))
+		return fail("CW-PROBE-UPGRADE", err, "the %s upgrade did not arrive: %s", transport, clip(text, 300))
 	case timedOut(err):
 		return fail("CW-PROBE-EXEC", err, "exec in %s over %s: no end in time", where, transport)
 	}

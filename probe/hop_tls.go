@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -31,11 +32,45 @@ func tlsHop(ctx context.Context, s *session) Result {
 	}
 	config := s.tls.Clone()
 	config.NextProtos = []string{"h2", "http/1.1"}
+	asked := watchClientCertificate(config)
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
+		if asked() && strings.HasPrefix(rootText(err), "remote error: tls:") {
+			// TLS 1.2 says no more than "handshake failure" to a missing certificate.
+			return fail("CW-PROBE-CLIENT-CERT", err, "the server asked for a client certificate and refused: %v", rootCause(err))
+		}
 		return s.handshakeFailure(err, config)
 	}
 	return s.handshakeDone(secure.ConnectionState())
+}
+
+// watchClientCertificate tells afterwards whether the server asked for a client's
+// certificate; which one is sent stays as the kubeconfig says.
+func watchClientCertificate(config *tls.Config) (asked func() bool) {
+	was := false
+	choose, own := config.GetClientCertificate, config.Certificates
+	config.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		was = true
+		if choose != nil {
+			return choose(info)
+		}
+		for i := range own {
+			if info.SupportsCertificate(&own[i]) == nil {
+				return &own[i], nil
+			}
+		}
+		return &tls.Certificate{}, nil
+	}
+	return func() bool { return was }
+}
+
+// rootText is the error without the addresses that net.OpError may put in front.
+func rootText(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
 }
 
 func (s *session) handshakeDone(state tls.ConnectionState) Result {
@@ -68,14 +103,11 @@ func (s *session) handshakeFailure(err error, config *tls.Config) Result {
 		return s.certificateRefused(refused, config)
 	}
 	var record tls.RecordHeaderError
-	text := err.Error()
 	switch {
 	case errors.As(err, &record):
 		return fail("CW-PROBE-NOT-TLS", err, "the answer is not TLS%s", plainWords(record))
 	case timedOut(err):
 		return fail("CW-PROBE-TLS-TIMEOUT", err, "TCP connects, and the TLS handshake gets no answer")
-	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
-		return fail("CW-PROBE-CLIENT-CERT", err, "the server refused the client's certificate: %v", rootCause(err))
 	case cut(err):
 		return fail("CW-PROBE-TLS", err, "the connection was cut during the handshake (%v)", rootCause(err))
 	}
