@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"causeway/internal/gcptest"
 	"causeway/lab/cluster"
 	"causeway/lab/images"
 	"causeway/lab/machine"
@@ -50,6 +51,7 @@ type daemon struct {
 	place   place.Place
 	board   *board
 	cluster *cluster.Cluster
+	google  *gcptest.Server
 	spaces  map[string]*netns.Space
 	closers []func() // run in reverse order by down
 }
@@ -106,7 +108,11 @@ func (d *daemon) up(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	env, err := d.doors(ctx)
+	google, err := d.startGoogle(keys(tokens))
+	if err != nil {
+		return err
+	}
+	env, err := d.doors(ctx, google)
 	if err != nil {
 		return err
 	}

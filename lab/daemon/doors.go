@@ -6,11 +6,15 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"causeway/internal/gcptest"
+	"causeway/lab/cluster"
 	"causeway/lab/place"
 	"causeway/lab/topology"
 )
@@ -37,20 +41,28 @@ func accessTokens(p place.Place) (map[string]string, error) {
 
 // doors opens what the machine itself can reach of the lab, on loopback
 // addresses, and returns the environment that points tools at it.
-func (d *daemon) doors(ctx context.Context) ([]Variable, error) {
+func (d *daemon) doors(ctx context.Context, google string) ([]Variable, error) {
 	api, err := d.apiDoor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	server, err := os.ReadFile(filepath.Join(d.place.Keys(), "admin.kubeconfig"))
+	inside, err := os.ReadFile(filepath.Join(d.place.Keys(), "admin.kubeconfig"))
 	if err != nil {
 		return nil, err
 	}
-	text := strings.ReplaceAll(string(server), fmt.Sprintf("https://%s:%d", topology.MasterIP, topology.MasterPort), "https://"+api)
-	if err := os.WriteFile(d.place.AdminKubeconfig(), []byte(text), 0o600); err != nil {
+	outside := strings.ReplaceAll(string(inside), cluster.Server(), "https://"+api)
+	if err := os.WriteFile(d.place.AdminKubeconfig(), []byte(outside), 0o600); err != nil {
 		return nil, err
 	}
-	env := []Variable{{"KUBECONFIG", d.place.AdminKubeconfig()}, {"CLOUDSDK_CORE_PROJECT", topology.Project}, {"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", tokenFile(d.place)}}
+	env := []Variable{
+		{"KUBECONFIG", d.place.AdminKubeconfig()},
+		{"CLOUDSDK_CORE_PROJECT", topology.Project},
+		{"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", tokenFile(d.place)},
+	}
+	overrides := gcptest.Env(google)
+	for _, name := range slices.Sorted(maps.Keys(overrides)) {
+		env = append(env, Variable{name, overrides[name]})
+	}
 	var b strings.Builder
 	for _, v := range env {
 		fmt.Fprintf(&b, "export %s=%s\n", v.Name, v.Value)

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"causeway/internal/gcptest"
 	"causeway/lab/daemon"
 	"causeway/lab/machine"
 	"causeway/lab/netns"
@@ -55,7 +56,7 @@ func (l Lab) Up(ctx context.Context) (daemon.State, error) {
 	}
 	if l.remains() {
 		fmt.Fprintln(l.Out, "Taking away what is left of an earlier lab ...")
-		if err := l.clear(); err != nil {
+		if err := l.takeAway(); err != nil {
 			return daemon.State{}, err
 		}
 	}
@@ -79,6 +80,9 @@ func (l Lab) start(ctx context.Context, facts machine.Facts) (daemon.State, erro
 		return daemon.State{}, err
 	}
 	if err := l.remember(machine.Take()); err != nil {
+		return daemon.State{}, err
+	}
+	if err := l.seed(); err != nil {
 		return daemon.State{}, err
 	}
 	config := daemon.Config{
@@ -114,6 +118,20 @@ func (l Lab) start(ctx context.Context, facts machine.Facts) (daemon.State, erro
 		return daemon.State{}, err
 	}
 	return l.await(ctx, cmd)
+}
+
+// seed takes the emulator's first state along: the daemon sees another /var and
+// another working directory.
+func (l Lab) seed() error {
+	file, err := gcptest.SeedFile("lab")
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read seed: %w", err)
+	}
+	return os.WriteFile(daemon.SeedFile(l.Place), text, 0o600)
 }
 
 // spawn starts process 1 of the lab's own pid and mount namespaces, away from
@@ -191,8 +209,17 @@ func (l Lab) Down(context.Context) error {
 		fmt.Fprintln(l.Out, "There is no lab.")
 		return nil
 	}
-	before, known := l.recall()
 	began := time.Now()
+	if err := l.takeAway(); err != nil {
+		return err
+	}
+	fmt.Fprintf(l.Out, "That took %s.\n", time.Since(began).Round(100*time.Millisecond))
+	return nil
+}
+
+// takeAway ends the lab and proves that the machine is as it was before.
+func (l Lab) takeAway() error {
+	before, known := l.recall()
 	if err := l.clear(); err != nil {
 		return err
 	}
@@ -200,13 +227,13 @@ func (l Lab) Down(context.Context) error {
 		return fmt.Errorf("take the lab away: still there: %s", strings.Join(left, ", "))
 	}
 	if !known {
-		fmt.Fprintf(l.Out, "The lab is gone, after %s. (How the machine was before is not known: its record was gone.)\n", time.Since(began).Round(100*time.Millisecond))
+		fmt.Fprintln(l.Out, "The lab is gone. How the machine was before is not known: its record was gone.")
 		return nil
 	}
 	if diff := before.Diff(machine.Take()); len(diff) > 0 {
 		return fmt.Errorf("take the lab away: the machine is not as before:\n  %s", strings.Join(diff, "\n  "))
 	}
-	fmt.Fprintf(l.Out, "The lab is gone, after %s; the machine is as it was (%s).\n", time.Since(began).Round(100*time.Millisecond), strings.Join(before.Kinds(), ", "))
+	fmt.Fprintf(l.Out, "The lab is gone; the machine is as it was: no process of it, and the same %s.\n", strings.Join(before.Kinds(), ", "))
 	return nil
 }
 

@@ -22,15 +22,15 @@ const (
 // Namespaces lists the lab's network namespaces.
 func Namespaces() []string { return []string{Far, VPC, Master} }
 
-// The Google names of what the lab shows; gcptest's seed has the same.
+// The Google names of what the lab shows: those of the emulator's seed "lab".
 const (
 	Project  = "lab-project"
 	Region   = "europe-west3"
 	Location = "europe-west3"
-	Cluster  = "lab"
-	Network  = "lab-vpc"
-	Subnet   = "lab-nodes"
-	NodeName = "gke-lab-default-pool-1"
+	Cluster  = "private-cluster"
+	Network  = "default"
+	Subnet   = "default"
+	NodeName = "gke-private-cluster-default-pool-1"
 )
 
 // Addresses. All are variables of the topology, not of the machine: they live
@@ -41,7 +41,7 @@ var (
 	Stranger = netip.MustParseAddr("172.30.0.9") // routed like far, but outside the client CIDRs
 
 	SubnetCIDR = netip.MustParsePrefix("10.156.0.0/20")
-	NodeIP     = netip.MustParseAddr("10.156.0.3")
+	NodeIP     = netip.MustParseAddr("10.156.0.2") // the seed says that it is taken
 
 	PodCIDR     = netip.MustParsePrefix("10.36.0.0/14")
 	NodePodCIDR = netip.MustParsePrefix("10.36.0.0/24") // the node's share of PodCIDR

@@ -1,0 +1,69 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"causeway/internal/gcptest"
+	"causeway/lab/place"
+	"causeway/lab/topology"
+)
+
+// SeedFile is where `up` puts the emulator's first state for the daemon.
+func SeedFile(p place.Place) string { return filepath.Join(p.Run, "seed.yaml") }
+
+// operationTime is how long the emulator's operations run: long enough to be
+// seen in the progress, shorter than Google's.
+const operationTime = time.Second
+
+// startGoogle starts the emulator of Google's APIs and returns its base URL,
+// which is the same on the machine and in the VPC: a loopback port of each.
+func (d *daemon) startGoogle(tokens []string) (string, error) {
+	server, err := gcptest.New(gcptest.Options{OperationTime: operationTime, Tokens: tokens})
+	if err != nil {
+		return "", fmt.Errorf("start the emulator: %w", err)
+	}
+	seed, err := gcptest.ReadSeed(SeedFile(d.place))
+	if err != nil {
+		return "", err
+	}
+	if err := server.Fill(seed); err != nil {
+		return "", err
+	}
+	if err := server.SetClusterCA(topology.Project, topology.Location, topology.Cluster, d.cluster.CA()); err != nil {
+		return "", err
+	}
+	outside, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("start the emulator: %w", err)
+	}
+	inside, err := d.spaces[topology.VPC].Listen("tcp", outside.Addr().String())
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("start the emulator in %s: %w", topology.VPC, err), outside.Close())
+	}
+	served := &http.Server{Handler: server, ReadHeaderTimeout: 10 * time.Second}
+	for _, l := range []net.Listener{outside, inside} {
+		go func() {
+			if err := served.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				d.note("the emulator ended: " + err.Error())
+			}
+		}()
+	}
+	d.google = server
+	d.closers = append(d.closers, func() { served.Close() })
+	return "http://" + outside.Addr().String(), nil
+}
+
+func keys(tokens map[string]string) []string {
+	var list []string
+	for token := range tokens {
+		list = append(list, token)
+	}
+	slices.Sort(list)
+	return list
+}
