@@ -30,6 +30,8 @@ type ILBController struct {
 	RetryInterval time.Duration
 	// Cluster is the cluster in the emulator; the region's first when "".
 	Cluster string
+	// Namespace restricts it to the Services of one namespace; "" for all.
+	Namespace string
 
 	google          *Server
 	project, region string
@@ -98,7 +100,7 @@ func (c *ILBController) Run(ctx context.Context) error {
 
 // round lists all Services, then follows them until the watch ends.
 func (c *ILBController) round(ctx context.Context) error {
-	all, err := c.client.Resource(servicesResource()).List(ctx, metav1.ListOptions{})
+	all, err := c.client.Resource(servicesResource()).Namespace(c.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (c *ILBController) round(ctx context.Context) error {
 	}
 	maps.DeleteFunc(c.seen, func(name string, _ *balanced) bool { return !present[name] })
 	seconds := int64(relist / time.Second)
-	events, err := c.client.Resource(servicesResource()).Watch(ctx, metav1.ListOptions{
+	events, err := c.client.Resource(servicesResource()).Namespace(c.Namespace).Watch(ctx, metav1.ListOptions{
 		ResourceVersion: all.GetResourceVersion(), TimeoutSeconds: &seconds, AllowWatchBookmarks: true,
 	})
 	if err != nil {
