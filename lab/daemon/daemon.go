@@ -112,6 +112,9 @@ func (d *daemon) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.startLoadBalancers(); err != nil {
+		return err
+	}
 	env, err := d.doors(ctx, google)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
 
 	"causeway/internal/gcptest"
 	"causeway/lab/place"
@@ -57,6 +60,32 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 	d.google = server
 	d.closers = append(d.closers, func() { served.Close() })
 	return "http://" + outside.Addr().String(), nil
+}
+
+// startLoadBalancers runs the stand-in for Google's load-balancer controllers.
+func (d *daemon) startLoadBalancers() error {
+	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(d.place.Keys(), "load-balancer.kubeconfig"))
+	if err != nil {
+		return fmt.Errorf("start the load-balancer stand-in: %w", err)
+	}
+	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return d.spaces[topology.Master].Dial(ctx, network, address)
+	}
+	controller, err := gcptest.NewILBController(d.google, topology.Project, topology.Region, config)
+	if err != nil {
+		return err
+	}
+	controller.CreateTime, controller.DeleteTime = operationTime, operationTime
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := controller.Run(ctx); err != nil {
+			d.note("the load-balancer stand-in ended: " + err.Error())
+		}
+	}()
+	d.closers = append(d.closers, func() { cancel(); <-done })
+	return nil
 }
 
 func keys(tokens map[string]string) []string {
