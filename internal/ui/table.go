@@ -1,0 +1,69 @@
+package ui
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// hues are the words in a first column that have a colour.
+var hues = map[string]string{
+	"create": green, "change": yellow, "refuse": red, "keep": faint,
+	"ok": green, "pass": green, "warn": yellow, "fail": red, "skip": faint, "missing": red, "differs": yellow,
+	"removed": green, "restored": green, "absent": faint, "left": yellow,
+}
+
+// Table writes rows in columns, without lines, as kubectl does; the head in
+// capitals. With colour the words of the first column that mean good or bad
+// carry one.
+func Table(w io.Writer, header []string, rows [][]string, colour bool) {
+	t := table.NewWriter()
+	t.SetOutputMirror(nil)
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
+	style.Format.Header = text.FormatUpper
+	t.SetStyle(style)
+	t.AppendHeader(cells(header, false))
+	for _, row := range rows {
+		t.AppendRow(cells(row, colour))
+	}
+	// Trailing blanks make copied text and goldens ugly.
+	for line := range strings.SplitSeq(t.Render(), "\n") {
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+}
+
+func cells(values []string, colour bool) table.Row {
+	row := make(table.Row, len(values))
+	for i, value := range values {
+		value = Redact(value)
+		if hue := hues[strings.ToLower(value)]; i == 0 && hue != "" {
+			value = paint(colour, hue, value)
+		}
+		row[i] = value
+	}
+	return row
+}
+
+// Confirm asks a question that yes or y answers; everything else, and the end of
+// the input, is no.
+func Confirm(in io.Reader, out io.Writer, question string) (bool, error) {
+	fmt.Fprintf(out, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return false, fmt.Errorf("read answer: %w", err)
+	}
+	if err == io.EOF {
+		fmt.Fprintln(out)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true, nil
+	}
+	return false, nil
+}
