@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -158,7 +159,13 @@ func (s *Server) answer(c *call, fault *Fault) (any, *Error) {
 // check holds the request to the discovery document and answers as Google does
 // to what it does not know.
 func (s *Server) check(c *call) *Error {
-	problems := c.service.CheckParameters(c.method, c.params, c.query)
+	query := maps.Clone(c.query)
+	// Revisions of 2025 had it on every list of compute, gcloud still sends it, and
+	// Google still takes it.
+	if c.service.Name == "compute" {
+		query.Del("returnPartialSuccess")
+	}
+	problems := c.service.CheckParameters(c.method, c.params, query)
 	if c.method.Request == nil && len(bytes.TrimSpace(c.raw)) > 0 {
 		problems = append(problems, discovery.Problem{What: "a body where the method has none"})
 	}

@@ -41,14 +41,15 @@ func (s *Server) stamp(kind, at string, body object) {
 	body["creationTimestamp"] = s.options.Now().UTC().Format("2006-01-02T15:04:05.000-07:00")
 }
 
-// fingerprint is base64 of a hash, as a field of format byte has to be.
+// fingerprint is base64 of a hash in the alphabet for URLs, as Google's are; gcloud
+// decodes and encodes them anew, so another alphabet would not come back.
 func fingerprint(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return ""
 	}
 	sum := sha256.Sum256(text)
-	return base64.StdEncoding.EncodeToString(sum[:8])
+	return base64.URLEncoding.EncodeToString(sum[:8])
 }
 
 // list returns the paths directly below a collection, sorted.
