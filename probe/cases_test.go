@@ -184,7 +184,7 @@ func tlsCases() map[string]failing {
 		},
 		"a proxy that wants a client certificate in TLS 1.3": {
 			server: func(_ *testing.T, f *fake) { f.TLS.ClientAuth = tls.RequireAnyClientCert },
-			hop:    HopHTTP, code: "CW-PROBE-CLIENT-CERT", says: "certificate required",
+			hop:    HopTLS, code: "CW-PROBE-CLIENT-CERT", says: "certificate required",
 		},
 	}
 }

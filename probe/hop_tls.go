@@ -41,7 +41,26 @@ func tlsHop(ctx context.Context, s *session) Result {
 		}
 		return s.handshakeFailure(err, config)
 	}
+	if asked() {
+		if err := secondThoughts(secure); err != nil {
+			return fail("CW-PROBE-CLIENT-CERT", err, "the server asked for a client certificate and refused: %v", rootCause(err))
+		}
+	}
 	return s.handshakeDone(secure.ConnectionState())
+}
+
+// secondThoughts waits for the alert by which a TLS 1.3 server refuses the client's
+// certificate after the client's side of the handshake is over. Silence and data both
+// mean that it did not.
+func secondThoughts(secure *tls.Conn) error {
+	if secure.ConnectionState().Version != tls.VersionTLS13 {
+		return nil
+	}
+	_ = secure.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	if _, err := secure.Read(make([]byte, 1)); err != nil && strings.HasPrefix(rootText(err), "remote error: tls:") {
+		return err
+	}
+	return nil
 }
 
 // watchClientCertificate tells afterwards whether the server asked for a client's
