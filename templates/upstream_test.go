@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -72,6 +73,8 @@ func newAPI(t *testing.T, names ...string) *apiLike {
 	clients.AppendCertsFromPEM(ca.PEM)
 	api.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clients}
 	api.Config.ConnState = api.count
+	// A look whether the port listens, through mode passthrough, is no handshake.
+	api.Config.ErrorLog = log.New(io.Discard, "", 0)
 	api.EnableHTTP2 = true
 	api.StartTLS()
 	t.Cleanup(api.Close)
