@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"causeway/internal/safefile"
 )
 
 // State of one step in a record.
@@ -107,22 +109,7 @@ func (f FileRecords) Save(_ context.Context, record Record, _ bool) error {
 	if err != nil {
 		return fmt.Errorf("write record: %w", err)
 	}
-	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
-		return fmt.Errorf("write record: %w", err)
-	}
-	temp, err := os.CreateTemp(f.Dir, ".record-*") // 0600 by CreateTemp
-	if err != nil {
-		return fmt.Errorf("write record: %w", err)
-	}
-	_, err = temp.Write(append(text, '\n'))
-	err = join(err, temp.Sync(), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), f.path(record.Spec))
-	}
-	if err != nil {
-		return join(fmt.Errorf("write record: %w", err), os.Remove(temp.Name()))
-	}
-	return nil
+	return safefile.Write(f.path(record.Spec), append(text, '\n'))
 }
 
 // Forget implements Records.

@@ -60,6 +60,24 @@ const minTokenTTL = 10 * time.Minute
 // returns a *SpecError with every problem, or nil.
 func (s Spec) Validate(methods []string) error {
 	v := &validator{}
+	v.names(s, methods)
+	v.farSide(s.FarSide)
+	if s.ILB != nil {
+		v.ilb(*s.ILB)
+	}
+	v.access(s.Access)
+	return v.err()
+}
+
+// ValidateNames is Validate for finding an exposure that stands: what names it
+// must be there and well-formed, what it was made of need not.
+func (s Spec) ValidateNames(methods []string) error {
+	v := &validator{}
+	v.names(s, methods)
+	return v.err()
+}
+
+func (v *validator) names(s Spec, methods []string) {
 	v.is("apiVersion", s.APIVersion, APIVersion)
 	v.is("kind", s.Kind, Kind)
 	v.form("name", s.Name, nameForm, "must be lower case letters, digits and '-', start with a letter, and have at most 40 characters; --name gives one")
@@ -72,11 +90,9 @@ func (s Spec) Validate(methods []string) error {
 		v.add("namespace", "must not be one of Kubernetes' own namespaces, "+s.Namespace+" is")
 	}
 	v.one("reach.via", s.Reach.Via, []string{"auto", "context", "private", "public", "dns"})
-	v.farSide(s.FarSide)
-	if s.ILB != nil {
-		v.ilb(*s.ILB)
-	}
-	v.access(s.Access)
+}
+
+func (v *validator) err() error {
 	if len(v.problems) == 0 {
 		return nil
 	}

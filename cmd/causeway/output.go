@@ -47,3 +47,16 @@ func (a *app) writeData(output string, value any) error {
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)
 }
+
+// writeJSONAs writes text that is JSON already as what -o asks for.
+func (a *app) writeJSONAs(output string, text []byte) error {
+	if output == "yaml" {
+		converted, err := yaml.JSONToYAML(text)
+		if err != nil {
+			return fmt.Errorf("write answer: %w", err)
+		}
+		text = converted
+	}
+	_, err := a.out.Write(text)
+	return err
+}

@@ -20,7 +20,7 @@ func layer(pkg string) int {
 		{"cmd/", 6}, {"bench", 6}, {"exposer/all", 5}, {"exposer/", 4}, {"exposer", 3},
 		{"internal/gcptest", 2}, {"internal/kubetest", 2}, {"internal/nginxtest", 2}, {"internal/house", 2},
 		{"internal/gcp", 1}, {"internal/kube", 1}, {"internal/ui", 1}, {"certs", 1}, {"kubeconfig", 1}, {"probe", 1}, {"templates", 1},
-		{"internal/explain", 0}, {"scripts", 0},
+		{"internal/explain", 0}, {"internal/safefile", 0}, {"scripts", 0},
 	}
 	for _, r := range rules {
 		if pkg == strings.TrimSuffix(r.prefix, "/") || (strings.HasSuffix(r.prefix, "/") && strings.HasPrefix(pkg, r.prefix)) || strings.HasPrefix(pkg, r.prefix+"/") {

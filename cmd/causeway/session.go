@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"causeway/exposer"
+	"causeway/internal/gcp"
+	"causeway/internal/kube"
+	"causeway/internal/ui"
+	"causeway/probe"
+	"causeway/scripts"
+)
+
+// session is one verb's run on one exposure: the job with everything handed in,
+// and a context that ends at --timeout.
+type session struct {
+	app    *app
+	flags  *common
+	spec   exposer.Spec
+	job    exposer.Job
+	ctx    context.Context
+	cancel func()
+}
+
+// open makes the session of a verb from its method argument, file and flags.
+func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, error) {
+	method := ""
+	if len(args) > 0 {
+		method = args[0]
+	}
+	spec, chosen, err := a.resolve(cmd, c, method)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), c.timeout, &timeoutError{c.timeout.String()})
+	s := &session{app: a, flags: c, spec: spec, ctx: ctx, cancel: cancel}
+	config, err := gcp.ConfigFromEnv(ctx, a.getenv, gcp.Options{UserAgent: "causeway/" + version, AccessTokenFile: c.tokenFile, Impersonate: c.impersonate})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	google, err := gcp.New(ctx, config)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	progress := ui.NewProgress(a.err, a.tty, a.now)
+	s.job = exposer.Job{
+		Method: chosen, Progress: progress, By: a.whoami(), Command: a.self(), From: c.from, Script: scripts.VerifySh(),
+		Story: s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
+		Deps: exposer.Deps{Google: google, Now: a.now, Rand: a.rand, Note: s.story,
+			Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
+				o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story, Holder: a.holder()}
+				if o.Kubeconfig == "" {
+					o.Kubeconfig = a.getenv("KUBECONFIG")
+				}
+				if home := a.getenv("HOME"); o.Kubeconfig == "" && home != "" {
+					o.Kubeconfig = filepath.Join(home, ".kube", "config")
+				}
+				return kube.Connect(ctx, o)
+			}},
+		Records: func(x exposer.Exposure) exposer.Records {
+			return exposer.RecordsOf(exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}, x)
+		},
+	}
+	return s, nil
+}
+
+// timeoutError is the end of --timeout.
+type timeoutError struct{ after string }
+
+func (e *timeoutError) Error() string {
+	return "not done within " + e.after + "; --timeout gives more"
+}
+func (e *timeoutError) Code() string { return "CW-RUN-TIMEOUT" }
+
+// story writes a line of the story to stderr.
+func (s *session) story(text string) { fmt.Fprintln(s.app.err, text) }
+
+// hop shows a hop of the probe as it ends.
+func (s *session) hop(r probe.Result) {
+	if s.flags.output == "table" {
+		fmt.Fprintln(s.app.err, probe.Line(r))
+	}
+}
+
+func (a *app) whoami() string {
+	name := a.getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}
+
+// self is this program's path, for the exec plugin's entry in a kubeconfig.
+func (a *app) self() string {
+	if path, err := os.Executable(); err == nil {
+		return path
+	}
+	return "causeway"
+}
+
+// holder names this run in the Lease: user, machine and process.
+func (a *app) holder() string { return fmt.Sprintf("%s pid %d", a.whoami(), os.Getpid()) }

@@ -1,0 +1,13 @@
+// Package all lists the methods that this causeway has, explicitly: a new method
+// is a folder beside it and a line here.
+package all
+
+import (
+	"causeway/exposer"
+	"causeway/exposer/ilb"
+)
+
+// Methods returns every method, in the order in which help texts show them.
+func Methods() []exposer.Method {
+	return []exposer.Method{ilb.Method{}}
+}

@@ -1,0 +1,191 @@
+package exposer
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	_ "embed"
+	"fmt"
+	"io"
+	"slices"
+	"text/template"
+	"time"
+
+	"causeway/certs"
+)
+
+// Ways to treat what is secret in a handoff.
+const (
+	SecretsInclude = "include" // the archive itself must then be kept like a password
+	SecretsEncrypt = "encrypt" // each secret file is encrypted with the password
+	SecretsOmit    = "omit"    // only what anybody may see
+)
+
+// iterations of PBKDF2 over SHA-256, as OWASP's password storage advice of 2023
+// has it; the page in the archive tells openssl the same number.
+const iterations = 600_000
+
+//go:embed handoff.md.tmpl
+var handoffPage string
+
+// HandoffOptions say what the archive holds.
+type HandoffOptions struct {
+	Secrets  string
+	Password string // for PKCS#12 and SecretsEncrypt
+	Legacy   bool   // PKCS#12 with the ciphers of old tools
+	Script   []byte // verify.sh
+}
+
+// Handoff writes one .tar.gz for the far side's engineer: the kubeconfig, the CA,
+// PKCS#12 files, verify.sh, and a page that says what to route and to open.
+func (j Job) Handoff(ctx context.Context, spec Spec, o HandoffOptions, w io.Writer) error {
+	exposure, made, err := j.KubeconfigStanding(ctx, spec)
+	if err != nil {
+		return err
+	}
+	endpoint, err := exposure.Endpoint(ctx)
+	if err != nil {
+		return err
+	}
+	files, err := j.handoffFiles(endpoint, made, o)
+	if err != nil {
+		return err
+	}
+	page, err := j.page(exposure, endpoint, made, files, o)
+	if err != nil {
+		return err
+	}
+	files = append([]handoffFile{{name: "README.md", content: page}}, files...)
+	return writeArchive(w, "causeway-"+exposure.Spec().Name, files, j.Deps.Now())
+}
+
+// handoffFile is one file of the archive.
+type handoffFile struct {
+	name    string
+	content []byte
+	about   string
+	secret  bool
+	mode    int64
+}
+
+// Name, About and Secret are for the page.
+func (f handoffFile) Name() string  { return f.name }
+func (f handoffFile) About() string { return f.about }
+func (f handoffFile) Secret() bool  { return f.secret }
+
+func (j Job) handoffFiles(endpoint Endpoint, made Made, o HandoffOptions) ([]handoffFile, error) {
+	files := []handoffFile{
+		{name: "ca.crt", content: endpoint.CA, about: "what to trust (PEM)"},
+		{name: "verify.sh", content: o.Script, about: "proves the way with curl and openssl alone", mode: 0o755},
+		{name: "kubeconfig", content: made.Bytes, about: "for kubectl and every Kubernetes client", secret: true},
+	}
+	env := certs.Env{Now: j.Deps.Now, Rand: j.Deps.Rand}
+	profile := certs.Modern
+	if o.Legacy {
+		profile = certs.Legacy
+	}
+	if o.Password != "" {
+		store, err := certs.EncodeTrustStore(env, endpoint.CA, o.Password, profile)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, handoffFile{name: "truststore.p12", content: store, about: "the same trust for Java and others (PKCS#12)"})
+	}
+	if len(endpoint.ClientCert) > 0 && o.Password != "" {
+		pair := certs.Pair{CertPEM: endpoint.ClientCert, KeyPEM: endpoint.ClientKey}
+		bundle, err := certs.EncodeClientP12(env, pair, endpoint.CA, o.Password, profile)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, handoffFile{name: "client.p12", content: bundle, about: "the client certificate that nginx demands (PKCS#12)"})
+	}
+	return j.protect(files, o)
+}
+
+// protect leaves secret files out or encrypts them, as asked. PKCS#12 files are
+// encrypted by themselves.
+func (j Job) protect(files []handoffFile, o HandoffOptions) ([]handoffFile, error) {
+	switch o.Secrets {
+	case SecretsOmit:
+		return slices.DeleteFunc(files, func(f handoffFile) bool { return f.secret }), nil
+	case SecretsEncrypt:
+		for i, f := range files {
+			if !f.secret {
+				continue
+			}
+			sealed, err := seal(j.Deps.Rand, o.Password, f.content)
+			if err != nil {
+				return nil, fmt.Errorf("encrypt %s: %w", f.name, err)
+			}
+			files[i].name, files[i].content = f.name+".enc", sealed
+		}
+	}
+	return files, nil
+}
+
+// seal encrypts as `openssl enc -aes-256-cbc -pbkdf2 -iter 600000 -md sha256`
+// does, so that the far side needs openssl alone.
+func seal(random io.Reader, password string, plain []byte) ([]byte, error) {
+	salt := make([]byte, 8)
+	if _, err := io.ReadFull(random, salt); err != nil {
+		return nil, err
+	}
+	key, err := pbkdf2.Key(sha256.New, password, salt, iterations, 48)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key[:32])
+	if err != nil {
+		return nil, err
+	}
+	pad := aes.BlockSize - len(plain)%aes.BlockSize
+	padded := append(slices.Clone(plain), bytes.Repeat([]byte{byte(pad)}, pad)...)
+	cipher.NewCBCEncrypter(block, key[32:]).CryptBlocks(padded, padded)
+	return slices.Concat([]byte("Salted__"), salt, padded), nil
+}
+
+func (j Job) page(exposure Exposure, endpoint Endpoint, made Made, files []handoffFile, o HandoffOptions) ([]byte, error) {
+	spec := exposure.Spec()
+	text, err := template.New("handoff").Parse(handoffPage)
+	if err != nil {
+		return nil, fmt.Errorf("write page: %w", err)
+	}
+	expires := "never"
+	if !made.Expires.IsZero() {
+		expires = made.Expires.UTC().Format(time.RFC3339)
+	}
+	var out bytes.Buffer
+	err = text.Execute(&out, map[string]any{
+		"Spec": spec, "Endpoint": endpoint, "Fingerprint": certs.FingerprintPEM(endpoint.CA), "Files": files,
+		"Expires": expires, "Context": made.Context, "Encrypted": o.Secrets == SecretsEncrypt, "Omitted": o.Secrets == SecretsOmit,
+		"Iterations": iterations,
+	})
+	return out.Bytes(), err
+}
+
+func writeArchive(w io.Writer, folder string, files []handoffFile, at time.Time) error {
+	zipped := gzip.NewWriter(w)
+	archive := tar.NewWriter(zipped)
+	for _, f := range files {
+		mode := f.mode
+		if mode == 0 {
+			mode = 0o600
+		}
+		header := &tar.Header{Name: folder + "/" + f.name, Mode: mode, Size: int64(len(f.content)), ModTime: at}
+		if err := archive.WriteHeader(header); err != nil {
+			return fmt.Errorf("write archive: %w", err)
+		}
+		if _, err := archive.Write(f.content); err != nil {
+			return fmt.Errorf("write archive: %w", err)
+		}
+	}
+	if err := join(archive.Close(), zipped.Close()); err != nil {
+		return fmt.Errorf("write archive: %w", err)
+	}
+	return nil
+}

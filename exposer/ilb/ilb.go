@@ -1,0 +1,227 @@
+// Package ilb is the method that puts nginx behind an internal load balancer
+// with a reserved address of the cluster's own VPC: the far side, which has a
+// route to that VPC but none to the control plane's, talks to the address, and
+// nginx talks to the API server.
+//
+// It owns what that takes: the address, the certificates, the workload and its
+// Service. It must not know other methods. Read ilb.go, then steps.go; the other
+// files hold one kind of step each.
+//
+//	exposure, err := ilb.Method{}.Open(ctx, spec, deps)
+package ilb
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"causeway/certs"
+	"causeway/exposer"
+	"causeway/internal/gcp"
+	"causeway/internal/kube"
+	"causeway/templates"
+)
+
+// Method implements exposer.Method.
+type Method struct{}
+
+// Name is the method's word.
+func (Method) Name() string { return "ilb" }
+
+// exposure is a spec that has met its cluster. Steps share what they learn
+// through it: a step writes a field that only steps behind it read, and the
+// engine runs those later.
+type exposure struct {
+	spec    exposer.Spec
+	deps    exposer.Deps
+	google  *gcp.Cloud
+	cluster gcp.Cluster // zero when the cluster is gone
+	subnet  gcp.Subnetwork
+	kube    *kube.Client
+	via     kube.Via
+	region  string
+
+	access      []exposer.Step // the ServiceAccount and its rights
+	upstream    netip.AddrPort // the Service default/kubernetes
+	serverName  string         // passthrough: a name that the API server's certificate bears
+	serverNames []string       // all of them
+
+	addr   netip.Addr       // of the load balancer; invalid until known
+	ca     *certs.Authority // signs the leaf; nil until known, or with a leaf of the user's own
+	caPEM  []byte           // what clients trust
+	leaf   *certs.Pair      // what nginx serves
+	client *certs.Pair      // mtls: what the kubeconfig carries
+	own    own              // the user's own files
+}
+
+// Open implements exposer.Method.
+func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (exposer.Exposure, error) {
+	x := &exposure{spec: spec, deps: deps, google: deps.Google, region: regionOf(spec.Cluster.Location)}
+	if err := x.readCluster(ctx); err != nil {
+		return nil, err
+	}
+	if x.cluster.Name == "" { // gone; only destroy comes this far
+		return x, x.setAccess()
+	}
+	if problems := x.cannotWork(); len(problems) > 0 && !deps.Leaving {
+		return nil, &exposer.PreconditionError{Verb: "expose " + spec.Cluster.Name + " by ilb", Problems: problems}
+	}
+	if err := x.readOwnFiles(); err != nil && !deps.Leaving {
+		return nil, err
+	}
+	if err := x.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.setAccess(); err != nil || deps.Leaving {
+		return x, err
+	}
+	return x, x.readUpstream(ctx)
+}
+
+func (x *exposure) setAccess() (err error) {
+	x.access, err = exposer.AccessSteps(x.kube, x.spec, x.namespaceID())
+	return err
+}
+
+// readCluster asks Google for the cluster and its subnet.
+func (x *exposure) readCluster(ctx context.Context) error {
+	c := x.spec.Cluster
+	cluster, err := x.google.Cluster(ctx, c.Project, c.Location, c.Name)
+	if gcp.NotFound(err) && x.deps.Leaving {
+		x.deps.Note("the cluster does not exist any more; what it held is gone with it")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	x.cluster = cluster
+	if x.spec.ILB.Subnet == "" {
+		x.spec.ILB.Subnet = cluster.Subnetwork.Name
+	}
+	if x.deps.Leaving {
+		return nil
+	}
+	x.subnet, err = x.google.Subnetwork(ctx, cluster.Subnetwork.Project, x.region, x.spec.ILB.Subnet)
+	return err
+}
+
+// cannotWork lists why this method can't work on this cluster at all, each with
+// the method that can.
+func (x *exposure) cannotWork() []exposer.Problem {
+	var problems []exposer.Problem
+	if x.cluster.IPEndpointsOff {
+		problems = append(problems, exposer.Problem{Code: "CW-GCP-IP-ENDPOINTS-OFF",
+			Text: "the cluster's IP endpoints are off: nginx would have no private address to forward to",
+			Fix:  "turn them on (gcloud container clusters update " + x.cluster.Name + " --enable-ip-access), or use the cluster's DNS endpoint"})
+	}
+	if !x.cluster.Ready() {
+		problems = append(problems, exposer.Problem{Code: "CW-GCP-CLUSTER-STATE",
+			Text: fmt.Sprintf("the cluster is %s", x.cluster.Status), Fix: "wait until it is RUNNING, then run the same command again"})
+	}
+	if x.subnet.Network != "" && x.subnet.Network != x.cluster.Network.Name {
+		problems = append(problems, exposer.Problem{Code: "CW-NET-SUBNET",
+			Text: fmt.Sprintf("subnet %s belongs to network %s, the cluster to %s", x.subnet.Name, x.subnet.Network, x.cluster.Network.Name),
+			Fix:  "name a subnet of the cluster's network in " + x.region + " with --subnet"})
+	}
+	return problems
+}
+
+// connect opens the way to the cluster's API for causeway's own work.
+func (x *exposure) connect(ctx context.Context) error {
+	client, err := x.deps.Connect(ctx, kube.ConnectOptions{
+		Via: kube.Via(x.spec.Reach.Via), Context: x.spec.Reach.Context, Kubeconfig: x.spec.Reach.Kubeconfig,
+		Endpoints: kube.Endpoints{Private: x.cluster.PrivateEndpoint, Public: x.cluster.PublicEndpoint, DNS: x.cluster.DNSEndpoint, CA: x.cluster.CA},
+		Note:      x.deps.Note,
+	})
+	if err != nil {
+		return err
+	}
+	x.kube, x.via = client, client.Via()
+	return nil
+}
+
+// readUpstream finds what nginx will forward to: the ClusterIP of the Service
+// default/kubernetes, which stays when the control plane moves to another address.
+func (x *exposure) readUpstream(ctx context.Context) error {
+	service, err := x.kube.Get(ctx, kube.Ref{Version: "v1", Kind: "Service", Namespace: "default", Name: "kubernetes"})
+	if err != nil {
+		return err
+	}
+	ip, port, err := kube.ClusterIP(service)
+	if err != nil {
+		return fmt.Errorf("read Service default/kubernetes: %w", err)
+	}
+	x.upstream = netip.AddrPortFrom(ip, port)
+	if x.spec.ILB.Mode != exposer.ModePassthrough {
+		return nil
+	}
+	x.serverNames, err = x.kube.ServerNames(ctx)
+	if err != nil {
+		return err
+	}
+	x.serverName = bestServerName(x.serverNames)
+	if x.serverName == "" {
+		return &exposer.PreconditionError{Verb: "expose " + x.cluster.Name + " by ilb", Problems: []exposer.Problem{{Code: "CW-TLS-SERVER-NAME",
+			Text: "the API server's certificate bears no DNS name that a client could ask for: " + strings.Join(x.serverNames, ", "),
+			Fix:  "use --mode terminate"}}}
+	}
+	return nil
+}
+
+// bestServerName prefers the names that every API server's certificate bears by
+// convention, and takes only one that this certificate really has.
+func bestServerName(names []string) string {
+	for _, want := range []string{templates.DefaultUpstreamName, "kubernetes.default", "kubernetes"} {
+		for _, name := range names {
+			if name == want {
+				return name
+			}
+		}
+	}
+	for _, name := range names {
+		if _, err := netip.ParseAddr(name); err != nil && !strings.HasPrefix(name, "*") {
+			return name
+		}
+	}
+	return ""
+}
+
+// Spec, Cluster and Lock implement exposer.Exposure.
+func (x *exposure) Spec() exposer.Spec    { return x.spec }
+func (x *exposure) Cluster() *kube.Client { return x.kube }
+
+// Facts implements exposer.Exposure.
+func (x *exposure) Facts() []exposer.Fact {
+	c := x.cluster
+	if c.Name == "" {
+		return nil
+	}
+	kind := "Private Service Connect endpoint in the VPC"
+	if c.PeeringName != "" {
+		kind = "VPC peering " + c.PeeringName
+	}
+	how := "spec.loadBalancerIP (ILB subsetting is off)"
+	if c.L4ILBSubsetting {
+		how = "annotation with the address's name (ILB subsetting is on)"
+	}
+	facts := []exposer.Fact{
+		{Name: "cluster", Value: fmt.Sprintf("%s, %s, %s", c.Name, c.Version, c.Status)},
+		{Name: "control plane", Value: c.PrivateEndpoint + ", " + kind},
+		{Name: "network", Value: fmt.Sprintf("%s, subnet %s %s", c.Network, x.subnet.Name, x.subnet.Range)},
+		{Name: "reserved address", Value: how},
+		{Name: "reached via", Value: string(x.via)},
+	}
+	if c.Network.Project != x.spec.Cluster.Project {
+		facts = append(facts, exposer.Fact{Name: "shared VPC host", Value: c.Network.Project})
+	}
+	return facts
+}
+
+// regionOf turns a zone into its region; a region stays.
+func regionOf(location string) string {
+	if parts := strings.Split(location, "-"); len(parts) == 3 {
+		return parts[0] + "-" + parts[1]
+	}
+	return location
+}

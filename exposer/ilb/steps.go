@@ -1,0 +1,176 @@
+package ilb
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"causeway/exposer"
+	"causeway/internal/kube"
+	"causeway/templates"
+)
+
+const proxyName = templates.ProxyName
+
+// Bounds of the two long waits. GKE needs one to three minutes for an internal
+// load balancer; a rollout waits for images and, on an autoscaled pool, a node.
+const (
+	balancerTimeout = 10 * time.Minute
+	rolloutTimeout  = 10 * time.Minute
+)
+
+func (x *exposure) namespaceID() string { return "namespace/" + x.spec.Namespace }
+
+// Steps implements exposer.Exposure. What two steps have in common is in their
+// needs: the Deployment waits for the certificate, not for the load balancer;
+// the load balancer waits for the address, not for the Deployment.
+func (x *exposure) Steps() []exposer.Step {
+	namespace := x.manifestStep("Namespace", x.spec.Namespace)
+	namespace.After, namespace.Shared, namespace.Guard = nil, true, x.guardNamespace
+
+	deployment := x.manifestStep("Deployment", proxyName)
+	deployment.After = append(deployment.After, "configmap/"+proxyName, "serviceaccount/"+proxyName)
+	deployment.Settled, deployment.Settle = x.rolledOut, x.waitRollout
+
+	service := x.manifestStep("Service", proxyName)
+	service.After = append(service.After, addressStep{x}.ID())
+	service.Settled, service.Settle = x.balanced, x.waitBalancer
+
+	steps := []exposer.Step{addressStep{x}, namespace}
+	if x.spec.ILB.Mode == exposer.ModeTerminate {
+		leaf := x.leafSecret()
+		deployment.After = append(deployment.After, leaf.ID())
+		steps = append(steps, caStep{x.caSecret(), x}, leaf)
+		if x.spec.ILB.ClientAuth == "mtls" {
+			steps = append(steps, x.clientSecret())
+		}
+	}
+	steps = append(steps, x.manifestStep("ConfigMap", proxyName), x.manifestStep("ServiceAccount", proxyName),
+		x.manifestStep("NetworkPolicy", proxyName), x.manifestStep("PodDisruptionBudget", proxyName), deployment, service)
+	return append(steps, x.access...)
+}
+
+// manifestStep is the step of one object of the templates.
+func (x *exposure) manifestStep(kind, name string) *exposer.Object {
+	namespace := x.spec.Namespace
+	if kind == "Namespace" {
+		namespace = ""
+	}
+	o := &exposer.Object{
+		Cluster: x.kube, Exposure: x.spec.Name, After: []string{x.namespaceID()},
+		About: fmt.Sprintf("%s %s", kind, name), Ref: kube.Ref{Group: groups[kind], Version: "v1", Kind: kind, Namespace: namespace, Name: name},
+	}
+	o.Build = func() (*unstructured.Unstructured, string, error) { return x.build(kind) }
+	return o
+}
+
+// groups are the API groups of the kinds that the templates render.
+var groups = map[string]string{"Deployment": "apps", "PodDisruptionBudget": "policy", "NetworkPolicy": "networking.k8s.io"}
+
+// build renders one object, once what stands in it is known.
+func (x *exposure) build(kind string) (*unstructured.Unstructured, string, error) {
+	if kind == "Service" && !x.addr.IsValid() {
+		return nil, "the address is not known yet", nil
+	}
+	if kind == "Deployment" && x.spec.ILB.Mode == exposer.ModeTerminate && x.leaf == nil {
+		return nil, "the certificate changes: pods are replaced one by one", nil
+	}
+	manifests, err := x.values().Manifests()
+	if err != nil {
+		return nil, "", fmt.Errorf("render %s: %w", kind, err)
+	}
+	for _, m := range manifests {
+		if m.Object.GetKind() == kind {
+			return m.Object, "", nil
+		}
+	}
+	return nil, "", fmt.Errorf("render %s: the templates have none", kind)
+}
+
+// values are what the templates are rendered with.
+func (x *exposure) values() templates.ILB {
+	o := x.spec.ILB
+	version, known := templates.ImageVersion(o.Image)
+	v := templates.ILB{
+		Exposure: x.spec.Name, Namespace: x.spec.Namespace, Mode: o.Mode, ClientAuth: o.ClientAuth == "mtls",
+		Image: o.Image, HTTP2: o.Mode == exposer.ModeTerminate && known && templates.HTTP2OK(version), Replicas: o.Replicas, Port: o.Port,
+		Upstream: x.upstream, UpstreamCA: x.cluster.CA, ClientCIDRs: x.spec.FarSide.Prefixes(),
+		Address: x.addr, AddressName: o.AddressName, GlobalAccess: o.GlobalAccess, IPBy: templates.ByLoadBalancerIP,
+	}
+	if x.cluster.L4ILBSubsetting {
+		v.IPBy = templates.ByAnnotation
+	}
+	if o.Subnet != x.cluster.Subnetwork.Name {
+		v.Subnet = o.Subnet
+	}
+	if !v.Address.IsValid() {
+		// Only the Service bears the address, and it is not built before the
+		// address is known; the others need some value to be rendered.
+		v.Address = netip.IPv4Unspecified()
+	}
+	if x.leaf != nil {
+		v.TLSHash = templates.Hash(x.leafData())
+	}
+	return v
+}
+
+func (x *exposure) proxyRef(kind string) kube.Ref {
+	return kube.Ref{Group: groups[kind], Version: "v1", Kind: kind, Namespace: x.spec.Namespace, Name: proxyName}
+}
+
+func (x *exposure) rolledOut(_ context.Context, live *unstructured.Unstructured) (bool, string, error) {
+	ok, why := kube.RolledOut(live)
+	return ok, why, nil
+}
+
+func (x *exposure) waitRollout(ctx context.Context, note func(string)) error {
+	return x.kube.WaitRollout(ctx, x.proxyRef("Deployment"), rolloutTimeout, note)
+}
+
+func (x *exposure) balanced(_ context.Context, live *unstructured.Unstructured) (bool, string, error) {
+	got := kube.ServiceIPs(live)
+	if len(got) == 1 && got[0] == x.addr {
+		return true, "", nil
+	}
+	return false, fmt.Sprintf("the load balancer bears %v, not %s", got, x.addr), nil
+}
+
+func (x *exposure) waitBalancer(ctx context.Context, note func(string)) error {
+	return x.kube.WaitServiceIP(ctx, x.proxyRef("Service"), x.addr, balancerTimeout, note)
+}
+
+// guardNamespace keeps the namespace when it holds what causeway did not make:
+// deleting it would delete that too.
+func (x *exposure) guardNamespace(ctx context.Context) (string, error) {
+	foreign, err := x.kube.Foreign(ctx, x.spec.Namespace, exposer.ExposureLabel+"="+x.spec.Name)
+	if err != nil || len(foreign) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("it holds what causeway did not make: %v", foreign), nil
+}
+
+// Lock implements exposer.Exposure. The Lease lies in the exposure's namespace,
+// which is made first when it is not there.
+func (x *exposure) Lock(ctx context.Context) (func(), error) {
+	if x.kube == nil {
+		return func() {}, nil
+	}
+	namespace := x.manifestStep("Namespace", x.spec.Namespace)
+	namespace.Shared = true
+	live, err := x.kube.Get(ctx, namespace.Ref)
+	if err != nil {
+		return nil, err
+	}
+	if live == nil && x.deps.Leaving {
+		return func() {}, nil // nothing there to keep others away from
+	}
+	if live == nil {
+		if err := namespace.Do(ctx, func(string) {}); err != nil {
+			return nil, err
+		}
+	}
+	return x.kube.Lock(ctx, x.spec.Namespace, "causeway-lock")
+}

@@ -1,0 +1,337 @@
+package ilb
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"causeway/certs"
+	"causeway/exposer"
+	"causeway/internal/kube"
+	"causeway/templates"
+)
+
+// renewDays is when apply issues the leaf anew: a month leaves room for a change
+// night that had to be called off.
+const renewDays = 30
+
+// clientTLSName is the Secret with the client's certificate (mtls), from which
+// kubeconfigs are made again.
+const clientTLSName = "causeway-client-tls"
+
+// own are the user's own PEM files.
+type own struct {
+	ca   *certs.Authority // --ca-cert with --ca-key
+	leaf *certs.Pair      // --tls-cert with --tls-key
+	root []byte           // what signs the leaf: --ca-cert
+}
+
+// env is what certs needs of the world.
+func (x *exposure) env() certs.Env { return certs.Env{Now: x.deps.Now, Rand: x.deps.Rand} }
+
+// readOwnFiles loads the user's own CA or leaf; every fault of them is told.
+func (x *exposure) readOwnFiles() error {
+	t := x.spec.ILB.TLS
+	var text [4][]byte
+	for i, path := range []string{t.CACert, t.CAKey, t.Cert, t.Key} {
+		if path == "" {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read TLS file: %w", err)
+		}
+		text[i] = content
+	}
+	switch {
+	case t.CAKey != "":
+		ca, err := certs.LoadAuthority(x.env(), text[0], text[1])
+		if err != nil {
+			return err
+		}
+		x.own.ca = ca
+	case t.Cert != "":
+		pair, err := certs.LoadPair(x.env(), text[2], text[3], certs.Want{DNSNames: x.spec.ILB.DNSNames, CA: text[0]})
+		if err != nil {
+			return err
+		}
+		x.own.leaf, x.own.root = &pair, text[0]
+	}
+	return nil
+}
+
+// caSecret is the step that keeps the CA, so that the leaf can be issued anew
+// and old kubeconfigs stay good.
+func (x *exposure) caSecret() *exposer.Object {
+	o := x.secret(templates.CASecretName, "certificate authority")
+	o.Build = func() (*unstructured.Unstructured, string, error) {
+		if x.caPEM == nil {
+			return nil, "a CA is made", nil
+		}
+		return x.caObject(), "", nil
+	}
+	return o
+}
+
+// caStep makes the CA when there is none, before the object is applied.
+type caStep struct {
+	*exposer.Object
+	x *exposure
+}
+
+func (s caStep) Read(ctx context.Context) (exposer.Observed, error) {
+	if err := s.x.readCA(ctx); err != nil {
+		return exposer.Observed{}, err
+	}
+	return s.Object.Read(ctx)
+}
+
+func (s caStep) Do(ctx context.Context, note func(string)) error {
+	if err := s.x.readCA(ctx); err != nil {
+		return err
+	}
+	if s.x.caPEM == nil {
+		ca, err := certs.NewAuthority(s.x.env(), certs.Options{Name: s.x.spec.Name})
+		if err != nil {
+			return err
+		}
+		s.x.ca, s.x.caPEM = ca, ca.Trust()
+	}
+	return s.Object.Do(ctx, note)
+}
+
+// readCA prefers what the user brought over what the Secret holds.
+func (x *exposure) readCA(ctx context.Context) error {
+	switch {
+	case x.own.ca != nil:
+		x.ca, x.caPEM = x.own.ca, x.own.ca.Trust()
+		return nil
+	case x.own.leaf != nil:
+		x.ca, x.caPEM = nil, x.own.root
+		return nil
+	case x.kube == nil:
+		return nil
+	}
+	data, err := x.secretData(ctx, templates.CASecretName)
+	if err != nil || len(data["ca.key"]) == 0 {
+		return err
+	}
+	ca, err := certs.LoadAuthority(x.env(), data["ca.crt"], data["ca.key"])
+	if err != nil {
+		return fmt.Errorf("read Secret %s: %w", templates.CASecretName, err)
+	}
+	x.ca, x.caPEM = ca, data["ca-bundle.crt"]
+	return nil
+}
+
+func (x *exposure) caObject() *unstructured.Unstructured {
+	data := map[string][]byte{"ca-bundle.crt": x.caPEM}
+	if x.ca != nil {
+		data["ca.crt"], data["ca.key"] = x.ca.PEM()
+	}
+	return x.secretObject(templates.CASecretName, "Opaque", data)
+}
+
+// leafStep keeps what nginx serves: issued by the CA for the address and the
+// names, issued anew when it does not cover them, is not the CA's, or ends soon.
+type leafStep struct {
+	*exposer.Object
+	x *exposure
+}
+
+func (x *exposure) leafSecret() leafStep {
+	o := x.secret(templates.TLSSecretName, "server certificate")
+	o.After = append(o.After, addressStep{x}.ID(), "secret/"+templates.CASecretName)
+	o.Build = func() (*unstructured.Unstructured, string, error) {
+		if x.leaf == nil {
+			return nil, "a certificate is issued", nil
+		}
+		return x.leafObject(), "", nil
+	}
+	return leafStep{o, x}
+}
+
+func (s leafStep) Read(ctx context.Context) (exposer.Observed, error) {
+	why, err := s.x.readLeaf(ctx)
+	if err != nil {
+		return exposer.Observed{}, err
+	}
+	seen, err := s.Object.Read(ctx)
+	if seen.Action == exposer.Change && why != "" {
+		seen.Why = why
+	}
+	return seen, err
+}
+
+func (s leafStep) Do(ctx context.Context, note func(string)) error {
+	why, err := s.x.readLeaf(ctx)
+	if err != nil {
+		return err
+	}
+	if s.x.leaf == nil {
+		note(why)
+		if err := s.x.issueLeaf(); err != nil {
+			return err
+		}
+	}
+	return s.Object.Do(ctx, note)
+}
+
+// readLeaf sets leaf when the one in the Secret (or the user's own) is good, and
+// else says why a new one is needed.
+func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
+	x.leaf = nil
+	if x.kube == nil || !x.addr.IsValid() {
+		return "the address is not known yet", nil
+	}
+	if x.own.leaf != nil {
+		if err := x.own.leaf.Covers(x.spec.ILB.DNSNames, []netip.Addr{x.addr}); err != nil {
+			return "", err
+		}
+		x.leaf = x.own.leaf
+		return "", nil
+	}
+	data, err := x.secretData(ctx, templates.TLSSecretName)
+	if err != nil {
+		return "", err
+	}
+	if data == nil || x.ca == nil {
+		return "issues a certificate for " + x.addr.String(), nil
+	}
+	pair := certs.Pair{CertPEM: data["tls.crt"], KeyPEM: data["tls.key"]}
+	if _, err := certs.LoadPair(x.env(), pair.CertPEM, pair.KeyPEM, certs.Want{
+		DNSNames: x.spec.ILB.DNSNames, IPs: []netip.Addr{x.addr}, CA: x.ca.Trust(),
+	}); err != nil {
+		return err.Error(), nil
+	}
+	if left := certs.DaysLeft(pair.Leaf(), x.deps.Now()); left < renewDays {
+		return fmt.Sprintf("ends in %d days", left), nil
+	}
+	x.leaf = &pair
+	return "", nil
+}
+
+func (x *exposure) issueLeaf() error {
+	if x.ca == nil {
+		return fmt.Errorf("issue certificate: the CA's key is not there")
+	}
+	pair, err := x.ca.IssueServer(certs.ServerRequest{DNSNames: x.spec.ILB.DNSNames, IPs: []netip.Addr{x.addr}})
+	if err != nil {
+		return err
+	}
+	x.leaf = &pair
+	return nil
+}
+
+func (x *exposure) leafData() map[string][]byte {
+	data := map[string][]byte{"tls.crt": x.leaf.CertPEM, "tls.key": x.leaf.KeyPEM}
+	if x.spec.ILB.ClientAuth == "mtls" {
+		data["client-ca.crt"] = x.caPEM
+	}
+	return data
+}
+
+func (x *exposure) leafObject() *unstructured.Unstructured {
+	return x.secretObject(templates.TLSSecretName, "kubernetes.io/tls", x.leafData())
+}
+
+// clientStep keeps the client's certificate (mtls).
+type clientStep struct {
+	*exposer.Object
+	x *exposure
+}
+
+func (x *exposure) clientSecret() clientStep {
+	o := x.secret(clientTLSName, "client certificate")
+	o.After = append(o.After, "secret/"+templates.CASecretName)
+	o.Build = func() (*unstructured.Unstructured, string, error) {
+		if x.client == nil {
+			return nil, "a client certificate is issued", nil
+		}
+		return x.secretObject(clientTLSName, "kubernetes.io/tls", map[string][]byte{"tls.crt": x.client.CertPEM, "tls.key": x.client.KeyPEM}), "", nil
+	}
+	return clientStep{o, x}
+}
+
+func (s clientStep) Read(ctx context.Context) (exposer.Observed, error) {
+	if err := s.x.readClient(ctx); err != nil {
+		return exposer.Observed{}, err
+	}
+	return s.Object.Read(ctx)
+}
+
+func (s clientStep) Do(ctx context.Context, note func(string)) error {
+	if err := s.x.readClient(ctx); err != nil {
+		return err
+	}
+	if s.x.client == nil {
+		if s.x.ca == nil {
+			return refusal("CW-TLS-NO-CA-KEY", "issue client certificate: the CA's key is not causeway's to use; give --ca-cert and --ca-key")
+		}
+		pair, err := s.x.ca.IssueClient(certs.ClientRequest{CommonName: exposer.ClientAccount})
+		if err != nil {
+			return err
+		}
+		s.x.client = &pair
+	}
+	return s.Object.Do(ctx, note)
+}
+
+func (x *exposure) readClient(ctx context.Context) error {
+	x.client = nil
+	if x.kube == nil || x.ca == nil {
+		return nil
+	}
+	data, err := x.secretData(ctx, clientTLSName)
+	if err != nil || data == nil {
+		return err
+	}
+	pair, err := certs.LoadPair(x.env(), data["tls.crt"], data["tls.key"], certs.Want{Client: true, CA: x.ca.Trust()})
+	if err == nil && certs.DaysLeft(pair.Leaf(), x.deps.Now()) >= renewDays {
+		x.client = &certs.Pair{CertPEM: data["tls.crt"], KeyPEM: data["tls.key"]}
+	}
+	return nil // one that is not good any more is issued anew
+}
+
+// secret is the step of one Secret in the exposure's namespace.
+func (x *exposure) secret(name, about string) *exposer.Object {
+	return &exposer.Object{
+		Cluster: x.kube, Exposure: x.spec.Name, About: "Secret " + name + " (" + about + ")", After: []string{x.namespaceID()},
+		Ref: kube.Ref{Version: "v1", Kind: "Secret", Namespace: x.spec.Namespace, Name: name},
+	}
+}
+
+func (x *exposure) secretObject(name, kind string, data map[string][]byte) *unstructured.Unstructured {
+	encoded := map[string]any{}
+	for key, value := range data {
+		encoded[key] = base64.StdEncoding.EncodeToString(value)
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "type": kind, "data": encoded,
+		"metadata": map[string]any{"name": name, "namespace": x.spec.Namespace, "labels": map[string]any{
+			exposer.ManagedByLabel: "causeway", exposer.ExposureLabel: x.spec.Name}},
+	}}
+}
+
+// secretData reads a Secret's values; nil when there is no such Secret.
+func (x *exposure) secretData(ctx context.Context, name string) (map[string][]byte, error) {
+	live, err := x.kube.Get(ctx, kube.Ref{Version: "v1", Kind: "Secret", Namespace: x.spec.Namespace, Name: name})
+	if err != nil || live == nil {
+		return nil, err
+	}
+	encoded, _, err := unstructured.NestedStringMap(live.Object, "data")
+	if err != nil {
+		return nil, fmt.Errorf("read Secret %s: %w", name, err)
+	}
+	data := map[string][]byte{}
+	for key, value := range encoded {
+		if data[key], err = base64.StdEncoding.DecodeString(value); err != nil {
+			return nil, fmt.Errorf("read Secret %s: key %s: %w", name, key, err)
+		}
+	}
+	return data, nil
+}

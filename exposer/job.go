@@ -1,0 +1,225 @@
+package exposer
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"causeway/probe"
+)
+
+// Job is one verb's work on one exposure, with what it gets from outside.
+type Job struct {
+	Method   Method
+	Deps     Deps
+	Records  func(Exposure) Records
+	Progress Progress
+	By       string
+	// Confirm shows a plan and asks; nil: nobody is asked.
+	Confirm func(Exposure, Plan) (bool, error)
+	// Story is told one line at a time what happens beside the steps.
+	Story func(string)
+	// Command is the causeway command for a renewing kubeconfig's exec plugin.
+	Command string
+	// File is the kubeconfig to write.
+	File Output
+	// Probe says what to check, and From where.
+	Probe  probe.Options
+	From   string // auto, local or cluster
+	Script []byte // verify.sh, for a probe from the cluster
+	Hop    func(probe.Result)
+}
+
+// Applied is what an apply ended with.
+type Applied struct {
+	Exposure   Exposure      `json:"-"`
+	Plan       Plan          `json:"plan"`
+	Changed    bool          `json:"changed"`
+	Endpoint   Endpoint      `json:"endpoint"`
+	Kubeconfig string        `json:"kubeconfig"` // path
+	Expires    *time.Time    `json:"tokenExpires,omitempty"`
+	Probe      *probe.Report `json:"-"`
+}
+
+// ErrDeclined is an apply or destroy that the user did not confirm.
+var ErrDeclined = &RunError{Code_: "CW-RUN-DECLINED", Text: "not confirmed: nothing was changed"}
+
+// Plan opens the exposure and reads everything; problems are what preflight
+// found in the way of the plan's changes. Nothing is changed.
+func (j Job) Plan(ctx context.Context, spec Spec) (Exposure, Plan, []Problem, error) {
+	exposure, err := j.Method.Open(ctx, spec, j.Deps)
+	if err != nil {
+		return nil, Plan{}, nil, err
+	}
+	plan, err := MakePlan(ctx, exposure.Steps())
+	if err != nil {
+		return exposure, plan, nil, fmt.Errorf("plan: %w", err)
+	}
+	if plan.Empty() {
+		return exposure, plan, nil, nil
+	}
+	problems, err := exposure.Preflight(ctx, plan)
+	return exposure, plan, problems, err
+}
+
+// Apply makes it so: plan, confirm, apply, then a kubeconfig in memory, probed
+// with exactly the bytes that are written afterwards.
+//
+// Errors: *SpecError, *PreconditionError (nothing was changed), *Stopped (what it
+// made stays), *probe.Error (everything stands, the way does not work).
+func (j Job) Apply(ctx context.Context, spec Spec) (Applied, error) {
+	exposure, plan, problems, err := j.Plan(ctx, spec)
+	result := Applied{Exposure: exposure, Plan: plan}
+	if err != nil {
+		return result, err
+	}
+	if len(problems) > 0 {
+		return result, &PreconditionError{Verb: "apply " + spec.Method, Problems: problems}
+	}
+	if !plan.Empty() {
+		if err := j.confirm(exposure, plan); err != nil {
+			return result, err
+		}
+		result.Changed = true
+		run := Run{Spec: exposure.Spec(), Records: j.Records(exposure), Lock: exposure.Lock, Progress: j.Progress, Now: j.Deps.Now, By: j.By}
+		if _, err := Apply(ctx, plan, run); err != nil {
+			return result, err
+		}
+	}
+	return j.finish(ctx, result)
+}
+
+func (j Job) confirm(exposure Exposure, plan Plan) error {
+	if j.Confirm == nil {
+		return nil
+	}
+	yes, err := j.Confirm(exposure, plan)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		return ErrDeclined
+	}
+	return nil
+}
+
+// finish turns a standing exposure into a proven kubeconfig.
+func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
+	endpoint, err := result.Exposure.Endpoint(ctx)
+	if err != nil {
+		return result, err
+	}
+	result.Endpoint = endpoint
+	made, err := j.Kubeconfig(ctx, result.Exposure, endpoint, false)
+	if err != nil {
+		return result, err
+	}
+	report, err := j.Verify(ctx, result.Exposure, made)
+	if rejected(report) && made.Reused {
+		j.Story("the token in " + j.File.Path + " is not accepted any more; taking a new one")
+		if made, err = j.Kubeconfig(ctx, result.Exposure, endpoint, true); err != nil {
+			return result, err
+		}
+		report, err = j.Verify(ctx, result.Exposure, made)
+	}
+	result.Probe = &report
+	if err != nil {
+		return result, err
+	}
+	if !made.Expires.IsZero() {
+		result.Expires = &made.Expires
+	}
+	if !made.Reused {
+		if err := j.File.write(made.Bytes); err != nil {
+			return result, err
+		}
+	}
+	result.Kubeconfig = j.File.Path
+	return result, nil
+}
+
+// rejected reports whether the API server did not take the token.
+func rejected(report probe.Report) bool {
+	hop := report.Hop(probe.HopIdentity)
+	return hop != nil && hop.Status == probe.Fail
+}
+
+// Standing opens an exposure that was applied before, from this machine or from
+// another: what its record says of the spec counts, whatever was left out now.
+func (j Job) Standing(ctx context.Context, spec Spec) (Exposure, Record, error) {
+	exposure, err := j.Method.Open(ctx, spec, j.Deps)
+	if err != nil {
+		return nil, Record{}, err
+	}
+	record, err := j.Records(exposure).Load(ctx, exposure.Spec())
+	if err != nil || record.Version == 0 {
+		return exposure, record, err
+	}
+	recorded := record.Spec
+	recorded.Reach = spec.Reach
+	if reflect.DeepEqual(recorded, spec) {
+		return exposure, record, nil
+	}
+	exposure, err = j.Method.Open(ctx, recorded, j.Deps)
+	return exposure, record, err
+}
+
+// PlanDestroy opens the exposure to leave it, and says what would go.
+func (j Job) PlanDestroy(ctx context.Context, spec Spec) (Exposure, Record, []DestroyItem, error) {
+	j.Deps.Leaving = true
+	exposure, record, err := j.Standing(ctx, spec)
+	if err != nil {
+		return nil, record, nil, err
+	}
+	plan, err := MakePlan(ctx, exposure.Steps())
+	if err != nil {
+		return exposure, record, nil, fmt.Errorf("plan destroy: %w", err)
+	}
+	return exposure, record, PlanDestroy(plan, record), nil
+}
+
+// Destroy takes away what carries the exposure's mark and restores settings.
+func (j Job) Destroy(ctx context.Context, exposure Exposure, record Record) ([]DestroyItem, error) {
+	run := Run{Spec: exposure.Spec(), Records: j.Records(exposure), Lock: exposure.Lock, Progress: j.Progress, Now: j.Deps.Now, By: j.By}
+	return Destroy(ctx, exposure.Steps(), record, run)
+}
+
+// KubeconfigStanding makes a kubeconfig with a new token for an exposure that
+// stands.
+func (j Job) KubeconfigStanding(ctx context.Context, spec Spec) (Exposure, Made, error) {
+	exposure, _, err := j.Standing(ctx, spec)
+	if err != nil {
+		return nil, Made{}, err
+	}
+	if _, err := MakePlan(ctx, exposure.Steps()); err != nil {
+		return exposure, Made{}, err
+	}
+	endpoint, err := exposure.Endpoint(ctx)
+	if err != nil {
+		return exposure, Made{}, err
+	}
+	made, err := j.Kubeconfig(ctx, exposure, endpoint, true)
+	return exposure, made, err
+}
+
+// VerifyStanding probes an exposure that stands, with the kubeconfig that apply
+// wrote when it is here and good, and with a new one in memory otherwise.
+func (j Job) VerifyStanding(ctx context.Context, spec Spec) (probe.Report, error) {
+	exposure, _, err := j.Standing(ctx, spec)
+	if err != nil {
+		return probe.Report{}, err
+	}
+	if _, err := MakePlan(ctx, exposure.Steps()); err != nil {
+		return probe.Report{}, err
+	}
+	endpoint, err := exposure.Endpoint(ctx)
+	if err != nil {
+		return probe.Report{}, err
+	}
+	made, err := j.Kubeconfig(ctx, exposure, endpoint, false)
+	if err != nil {
+		return probe.Report{}, err
+	}
+	return j.Verify(ctx, exposure, made)
+}

@@ -1,0 +1,120 @@
+package exposer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"causeway/kubeconfig"
+)
+
+// Output says where the kubeconfig goes.
+type Output struct {
+	Path       string
+	Context    string // the context's name; default causeway-NAME
+	Merge      bool   // into an existing file, as get-credentials does
+	SetCurrent bool
+}
+
+// Made is a kubeconfig in memory.
+type Made struct {
+	Bytes   []byte // of this exposure alone, whatever it is merged into later
+	Context string
+	Expires time.Time // of the token; zero: it does not end
+	Capped  bool      // the API server gave a shorter life than was asked for
+	Reused  bool      // the file at Output.Path holds it already
+}
+
+// Kubeconfig builds the far side's kubeconfig: the endpoint, what to trust, and
+// the client's identity. Unless fresh is set, one that lies at the output path,
+// points at the same endpoint and has more than half of its token's life before
+// it is kept, so that a second apply makes no token.
+func (j Job) Kubeconfig(ctx context.Context, exposure Exposure, endpoint Endpoint, fresh bool) (Made, error) {
+	spec := exposure.Spec()
+	name := j.File.Context
+	if name == "" {
+		name = "causeway-" + spec.Name
+	}
+	if !fresh {
+		if made, ok, err := j.reuse(spec, endpoint, name); ok || err != nil {
+			return made, err
+		}
+	}
+	credential, err := Mint(ctx, exposure.Cluster(), spec, j.Story)
+	if err != nil {
+		return Made{}, err
+	}
+	params := kubeconfig.Params{
+		Context: name, ClusterName: name, UserName: name, Server: endpoint.URL, CA: endpoint.CA, TLSServerName: endpoint.TLSServerName,
+		Token: credential.Token, ClientCert: endpoint.ClientCert, ClientKey: endpoint.ClientKey,
+	}
+	if len(spec.Access.Namespaces) > 0 {
+		params.Namespace = spec.Access.Namespaces[0]
+	}
+	if spec.Access.Token == TokenRenewing {
+		params.Token, params.Exec = "", renewer(j.Command, spec, credential)
+	}
+	bytes, err := kubeconfig.Build(params)
+	if err != nil {
+		return Made{}, fmt.Errorf("build kubeconfig: %w", err)
+	}
+	return Made{Bytes: bytes, Context: name, Expires: credential.Expires, Capped: credential.Capped}, nil
+}
+
+// renewer is the exec plugin's entry: causeway itself, which starts with this
+// token and renews it before it ends. It may do so for its own token alone.
+func renewer(command string, spec Spec, credential Credential) *kubeconfig.Exec {
+	return &kubeconfig.Exec{
+		Command: command,
+		Args:    []string{"credential", "--namespace", spec.Namespace, "--service-account", ClientAccount, "--token-ttl", spec.Access.TTL().String()},
+		Env:     map[string]string{TokenVariable: credential.Token},
+	}
+}
+
+// TokenVariable carries the first token of a renewing kubeconfig to the plugin.
+const TokenVariable = "CAUSEWAY_TOKEN"
+
+// reuse takes this exposure's entries out of the file at the output path when
+// they are still good.
+func (j Job) reuse(spec Spec, endpoint Endpoint, name string) (Made, bool, error) {
+	text, err := kubeconfig.Read(j.File.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Made{}, false, nil
+	}
+	if err != nil {
+		return Made{}, false, err
+	}
+	alone, err := kubeconfig.Extract(text, name)
+	if err != nil || alone == nil {
+		return Made{}, false, err
+	}
+	have, err := kubeconfig.Inspect(alone, name)
+	if err != nil {
+		return Made{}, false, err
+	}
+	same := have.Server == endpoint.URL && have.TLSServerName == endpoint.TLSServerName && string(have.CA) == string(endpoint.CA) &&
+		string(have.ClientCert) == string(endpoint.ClientCert) && have.Renewing == (spec.Access.Token == TokenRenewing) &&
+		(have.Expires.IsZero() == (spec.Access.Token == TokenSecret)) && have.Account == spec.Namespace+"/"+ClientAccount
+	if !same {
+		return Made{}, false, nil
+	}
+	if !have.Expires.IsZero() && have.Expires.Sub(j.Deps.Now()) < have.Expires.Sub(have.Issued)/2 {
+		return Made{}, false, nil
+	}
+	return Made{Bytes: alone, Context: name, Expires: have.Expires, Reused: true}, true, nil
+}
+
+// write puts the kubeconfig at the output path, 0600, whole or not at all.
+func (o Output) write(made []byte) error {
+	if !o.Merge {
+		return kubeconfig.WriteFile(o.Path, made)
+	}
+	return kubeconfig.Update(o.Path, func(old []byte) ([]byte, error) {
+		return kubeconfig.Merge(old, made, kubeconfig.MergeOptions{SetCurrent: o.SetCurrent})
+	})
+}
+
+// Write is write for the verb kubeconfig.
+func (o Output) Write(made Made) error { return o.write(made.Bytes) }

@@ -1,0 +1,83 @@
+package exposer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"causeway/probe"
+)
+
+// Places to probe from.
+const (
+	FromAuto    = "auto"    // here, or from the cluster when this machine has no way to the address
+	FromLocal   = "local"   // this machine
+	FromCluster = "cluster" // a pod beside the proxy
+)
+
+// reachWait is how long auto waits for a TCP connection before it takes it that
+// this machine has no way: three SYNs (1 s and 2 s apart) went unanswered.
+const reachWait = 3500 * time.Millisecond
+
+// Verify probes the way with exactly the kubeconfig's bytes. The report is whole
+// also when a hop failed; the error is then a *probe.Error that names the hop.
+func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Report, error) {
+	from := j.From
+	if from == FromAuto || from == "" {
+		from = FromLocal
+		if exposure != nil && exposure.Cluster() != nil && !j.reaches(ctx, exposure) {
+			from = FromCluster
+			j.Story("this machine has no way to the address (a private one: that is usual); probing from a pod in the cluster")
+		}
+	}
+	if from == FromCluster {
+		return j.verifyInCluster(ctx, exposure, made)
+	}
+	return probe.Run(ctx, probe.Target{Kubeconfig: made.Bytes, Context: made.Context}, j.Probe, j.Hop)
+}
+
+// reaches tries one TCP connection to the endpoint.
+func (j Job) reaches(ctx context.Context, exposure Exposure) bool {
+	endpoint, err := exposure.Endpoint(ctx)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachWait)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", endpoint.Address.String())
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
+// verifyInCluster runs verify.sh in a pod beside the proxy and reads its report.
+func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) (probe.Report, error) {
+	pod, ok := exposure.(InCluster)
+	if !ok {
+		return probe.Report{}, errors.New("probe from the cluster: this method has no pod to probe from")
+	}
+	log, err := pod.RunScript(ctx, j.Script, made, j.Story)
+	if err != nil {
+		return probe.Report{}, err
+	}
+	report, err := probe.ParseScript(log)
+	if err != nil {
+		return report, err
+	}
+	report.From = FromCluster
+	for _, result := range report.Results {
+		if j.Hop != nil {
+			j.Hop(result)
+		}
+	}
+	return report, report.Err()
+}
+
+// InCluster is an exposure that can run the far side's script in the cluster.
+type InCluster interface {
+	// RunScript runs script with the kubeconfig beside it and returns what it
+	// printed. Nothing of the pod is left behind.
+	RunScript(ctx context.Context, script []byte, made Made, note func(string)) ([]byte, error)
+}

@@ -1,0 +1,29 @@
+package exposer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// pollEvery is how often a wait looks again: often enough that nobody notices,
+// seldom enough that a wait of ten minutes costs 300 requests.
+const pollEvery = 2 * time.Second
+
+// errTimedOut marks a wait that reached its bound.
+var errTimedOut = errors.New("not within the time allowed")
+
+// Poll calls done at once and then every two seconds until it reports true,
+// fails, the bound has passed (TimedOut) or ctx ends.
+func Poll(ctx context.Context, bound time.Duration, done func(context.Context) (bool, error)) error {
+	err := wait.PollUntilContextTimeout(ctx, pollEvery, bound, true, done)
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		return errTimedOut
+	}
+	return err
+}
+
+// TimedOut reports whether Poll ended at its bound.
+func TimedOut(err error) bool { return errors.Is(err, errTimedOut) }

@@ -1,0 +1,36 @@
+// Package safefile owns how causeway writes its own files: whole or not at all,
+// and for nobody's eyes but the user's. It must not know what is in them.
+// (Kubeconfigs, which others write too, have their own way in causeway/kubeconfig.)
+//
+//	err := safefile.Write("/home/net/.local/state/causeway/record.json", text)
+package safefile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Write writes data to path, 0600, by a temporary file beside it, fsync and
+// rename. Missing directories are made, 0700. On an error the old file, if there
+// was one, is untouched.
+func Write(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // 0600 by CreateTemp
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = temp.Write(data)
+	err = errors.Join(err, temp.Sync(), temp.Close())
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temp.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package safefile
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestWriteIsWholePrivateAndReplaces(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "deep", "er", "record.json")
+	for _, text := range []string{"first", "second, longer"} {
+		if err := Write(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		have, err := os.ReadFile(path)
+		if err != nil || string(have) != text {
+			t.Errorf("read back %q, %v", have, err)
+		}
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: mode %v, %v; want %v", name, info.Mode().Perm(), err, want)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("a temporary file was left: %v %v", entries, err)
+	}
+}
+
+func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "taken")
+	if err := os.MkdirAll(filepath.Join(path, "inside"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, []byte("x")); err == nil {
+		t.Error("wrote over a directory")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("a temporary file was left: %v %v", entries, err)
+	}
+	if err := Write(filepath.Join(path, "inside", "..", "..", "ok"), []byte("x")); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(dir, "ok")
+	if err := Write(filepath.Join(file, "below"), []byte("x")); err == nil {
+		t.Error("wrote below a file")
+	}
+}
