@@ -28,7 +28,7 @@ func TestAClientCannotForgeWhereItComesFromOrWhoItIs(t *testing.T) {
 	}
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		api := newAPI(t)
-		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.ca)
+		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.trusted())
 		for version, client := range b.clients(t) {
 			get(t, client, b.url+"/forged", func(r *http.Request) {
 				for name, value := range forged {
@@ -53,7 +53,7 @@ func TestAClientCannotForgeWhereItComesFromOrWhoItIs(t *testing.T) {
 func TestTheLogHasTheRequestAndNeverAToken(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		api := newAPI(t)
-		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.ca)
+		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.trusted())
 		connection, _, _ := upgraded(t, b, "websocket") // its subprotocol holds a token
 		connection.Close()
 		client := b.http1(t)
@@ -114,7 +114,7 @@ func logged(t *testing.T, b *bed, path string) map[string]string {
 func TestAPodBehindTheAPIServerCannotSteerNginx(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		api := newAPI(t)
-		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.ca)
+		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.trusted())
 		response := get(t, b.http1(t), b.url+"/steer", func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret-token") })
 		if got := text(t, response); got != strings.Repeat("the pod's own answer ", 100) {
 			t.Errorf("answer %.60q", got)
@@ -133,7 +133,7 @@ func TestWithoutAClientCertificateNothingGetsThrough(t *testing.T) {
 		api := newAPI(t)
 		v := values(binary, templates.Terminate, api.addr(), api.ca.PEM)
 		v.ClientAuth = true
-		b := start(t, binary, v, api.ca)
+		b := start(t, binary, v, api.trusted())
 		stranger, err := nginxtest.NewCA("stranger")
 		if err != nil {
 			t.Fatal(err)
@@ -182,7 +182,7 @@ func pair(t *testing.T, ca *nginxtest.CA, name string) tls.Certificate {
 func TestPassthroughLeavesClientCertificatesToTheAPIServer(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		api := newAPI(t)
-		b := start(t, binary, values(binary, templates.Passthrough, api.addr(), api.ca.PEM), api.ca)
+		b := start(t, binary, values(binary, templates.Passthrough, api.addr(), api.ca.PEM), api.trusted())
 		b.client.Certificates = []tls.Certificate{pair(t, api.ca, "jane")}
 		for version, client := range map[string]*http.Client{"HTTP/1.1": b.http1(t), "HTTP/2": b.http2(t)} {
 			if who := text(t, get(t, client, b.url+"/whoami")); who != "jane" {
@@ -196,7 +196,7 @@ func TestPassthroughLeavesClientCertificatesToTheAPIServer(t *testing.T) {
 func TestOldTLSIsRefused(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		api := newAPI(t)
-		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.ca)
+		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.trusted())
 		for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
 			asked := b.client.Clone()
 			asked.MinVersion, asked.MaxVersion = version, version
@@ -246,7 +246,7 @@ func TestHealthFollowsNginxAndReadinessTheAPIServer(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		for _, mode := range []string{templates.Terminate, templates.Passthrough} {
 			api := newAPI(t) // answers /readyz with 401: that is an answer
-			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.ca)
+			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.trusted())
 			status := func(path string) int {
 				response := get(t, http.DefaultClient, "http://"+b.Health.String()+path, func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") })
 				io.Copy(io.Discard, response.Body)
@@ -270,7 +270,7 @@ func TestHealthFollowsNginxAndReadinessTheAPIServer(t *testing.T) {
 func TestATokenOfThirtyTwoKilobytesFits(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		api := newAPI(t)
-		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.ca)
+		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.trusted())
 		long := "Bearer " + strings.Repeat("t", 31<<10)
 		for version, client := range b.clients(t) {
 			response := get(t, client, b.url+"/long", func(r *http.Request) { r.Header.Set("Authorization", long) })

@@ -64,7 +64,7 @@ func config(t *testing.T, v templates.ILB) (nginxtest.Config, *nginxtest.CA) {
 }
 
 // start runs nginx with the values; in mode passthrough clients trust the upstream.
-func start(t *testing.T, binary nginxtest.Binary, v templates.ILB, upstream *nginxtest.CA) *bed {
+func start(t *testing.T, binary nginxtest.Binary, v templates.ILB, upstream *tls.Config) *bed {
 	t.Helper()
 	c, ca := config(t, v)
 	run, err := nginxtest.Start(t.Context(), binary, c)
@@ -81,7 +81,7 @@ func start(t *testing.T, binary nginxtest.Binary, v templates.ILB, upstream *ngi
 	})
 	b := &bed{Run: run, binary: binary, ca: ca, client: ca.ClientTLS("127.0.0.1"), url: "https://" + run.Addr.String()}
 	if v.Mode == templates.Passthrough {
-		b.client = upstream.ClientTLS("kubernetes.default.svc")
+		b.client = upstream
 	}
 	return b
 }

@@ -212,7 +212,7 @@ func TestASessionThatIsLeftIsCutAfterItsTime(t *testing.T) {
 				api := newAPI(t)
 				v := values(binary, mode, api.addr(), api.ca.PEM)
 				v.SessionSeconds = 1
-				b := start(t, binary, v, api.ca)
+				b := start(t, binary, v, api.trusted())
 				connection, _, _ := upgraded(t, b, "websocket")
 				defer connection.Close()
 				if err := b.Quit(); err != nil {

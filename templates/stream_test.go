@@ -53,7 +53,7 @@ func TestAQuietWatchHasItsHeadersAtOnceAndEachEventAsItComes(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		for _, mode := range []string{templates.Terminate, templates.Passthrough} {
 			api := newAPI(t)
-			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.ca)
+			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.trusted())
 			for version, client := range b.clients(t) {
 				t.Run(mode+" "+version, func(t *testing.T) {
 					began := time.Now()
@@ -81,7 +81,7 @@ func TestExecGetsItsUpgradeOverWebSocketAndSPDY(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		for _, mode := range []string{templates.Terminate, templates.Passthrough} {
 			api := newAPI(t)
-			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.ca)
+			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.trusted())
 			for _, protocol := range []string{"websocket", "SPDY/3.1"} {
 				t.Run(mode+" "+protocol, func(t *testing.T) {
 					connection, stream, answer := upgraded(t, b, protocol)
@@ -126,7 +126,7 @@ func upgraded(t *testing.T, b *bed, protocol string) (*tls.Conn, *bufio.Reader, 
 func TestWithoutAnUpgradeConnectionsToTheAPIServerAreKept(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		api := newAPI(t)
-		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.ca)
+		b := start(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.trusted())
 		for version, client := range b.clients(t) {
 			text(t, get(t, client, b.url+"/first"))
 			before := api.connections()
@@ -147,7 +147,7 @@ func TestABodyOfThreeMebibytesGoesThroughAsItComes(t *testing.T) {
 	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
 		for _, mode := range []string{templates.Terminate, templates.Passthrough} {
 			api := newAPI(t)
-			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.ca)
+			b := start(t, binary, values(binary, mode, api.addr(), api.ca.PEM), api.trusted())
 			for version, client := range b.clients(t) {
 				t.Run(mode+" "+version, func(t *testing.T) {
 					content := bytes.Repeat([]byte("x"), 3<<20)
@@ -226,7 +226,7 @@ func TestSilenceIsCutOnlyByTheTimeoutsThatAreSet(t *testing.T) {
 				t.Cleanup(func() { run.Stop() })
 				b := &bed{Run: run, binary: binary, ca: ca, client: ca.ClientTLS("127.0.0.1"), url: "https://" + run.Addr.String()}
 				if mode == templates.Passthrough {
-					b.client = api.ca.ClientTLS("kubernetes.default.svc")
+					b.client = api.trusted()
 				}
 				connection, stream, _ := upgraded(t, b, "websocket")
 				defer connection.Close()

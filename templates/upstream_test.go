@@ -85,6 +85,9 @@ func (a *apiLike) addr() netip.AddrPort {
 	return netip.MustParseAddrPort(a.Listener.Addr().String())
 }
 
+// trusted is what a client needs that talks to it end to end.
+func (a *apiLike) trusted() *tls.Config { return a.ca.ClientTLS("kubernetes.default.svc") }
+
 // last is the newest request to that path.
 func (a *apiLike) last(path string) *http.Request {
 	a.lock.Lock()
