@@ -82,6 +82,17 @@ func (a authority) leaf(t *testing.T, change func(*x509.Certificate)) tls.Certif
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// clientPair is a client certificate of the toy CA, as PEM.
+func (f *fake) clientPair(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	pair := f.ca.leaf(t, nil)
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
 // fake is an API server as far as the probe sees one; over takes paths away from it.
 type fake struct {
 	*httptest.Server

@@ -85,7 +85,12 @@ hint_for() {
 }
 
 # ---- report ----
+# (the plain case first: a process for each word would make the script slow)
 json_string() {
+	case $1 in
+	*[\\\"]* | *[[:cntrl:]]*) ;;
+	*) printf '"%s"' "$1" && return ;;
+	esac
 	printf '"%s"' "$(printf '%s' "$1" | tr '\000-\037\177' ' ' | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g')"
 }
 
@@ -101,7 +106,10 @@ hop() {
 	h_hint=$(hint_for "$4")
 	[ "$2" != fail ] || [ -n "$failed" ] || failed=$1 failed_code=$4
 	[ "$2" != warn ] || warned=$((warned + 1))
-	h_detail=$(printf '%s' "$5" | tr '\000-\037\177' ' ' | cut -c1-1000)
+	h_detail=$5
+	case $5 in
+	*[[:cntrl:]]*) h_detail=$(printf '%s' "$5" | tr '\000-\037\177' ' ' | cut -c1-1000) ;;
+	esac
 	{
 		[ ! -s "$work/hops" ] || printf ',\n'
 		printf '    {"hop": "%s", "status": "%s", "took_ms": %s, "detail": %s, "code": "%s", "hint": %s' \
@@ -751,6 +759,7 @@ watch_over() { # VERSION LABEL
 			return
 		fi
 	fi
+	! more "$n_total" "$w_total" || w_total=$n_total
 	[ "$rc:$code" != 28:200 ] || rc=0 # the headers came; that it is not ended is the idle hop's business
 	judge CW-PROBE-WATCH "watch over $2"
 	w_code=$r_code
@@ -760,7 +769,7 @@ watch_over() { # VERSION LABEL
 if [ -z "$quiet" ]; then
 	hop watch skip 0 "" "the identity may watch neither namespaces nor pods in $namespace"
 else
-	seen='' w_code='' begun=$(date +%s)
+	seen='' w_code='' w_total=0
 	if [ "$alpn" = h2 ]; then
 		(open_watch http2 1) &
 	fi
@@ -772,12 +781,11 @@ else
 	elif [ -z "$w_code" ]; then
 		watch_over http2 h2
 	fi
-	w_took=$((($(date +%s) - begun) * 1000))
 	if [ -n "$w_code" ]; then
 		facts=
-		hop watch fail "$w_took" "$w_code" "$r_detail"
+		hop watch fail "$(ms "$w_total")" "$w_code" "$r_detail"
 	else
-		hop watch pass "$w_took" "" "headers of a quiet watch on $collection after $seen"
+		hop watch pass "$(ms "$w_total")" "" "headers of a quiet watch on $collection after $seen"
 	fi
 fi
 
