@@ -27,6 +27,7 @@ type gcloud struct {
 
 func newGcloud(t *testing.T, google *gcptest.Server) *gcloud {
 	t.Helper()
+	t.Parallel() // gcloud takes a second to start, most of it alone
 	if _, err := exec.LookPath("gcloud"); err != nil {
 		t.Logf("NOT RUN: gcloud is not installed here; that gcloud and internal/gcp agree was not tested (1 test counted as not run)")
 		if file := os.Getenv("CAUSEWAY_NOT_RUN_FILE"); file != "" {

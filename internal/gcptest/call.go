@@ -99,21 +99,32 @@ func (c *call) target() string {
 	return path
 }
 
-func (s *Server) record(c *call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	entry := Request{Verb: c.verb, Path: c.path, Query: c.query.Encode(), Status: c.status, Body: string(c.raw)}
+// record writes the call into the log as it arrives; the returned function adds
+// what was answered.
+func (s *Server) record(c *call) (end func()) {
+	entry := &Request{Verb: c.verb, Path: c.path, Query: c.query.Encode(), Body: string(c.raw)}
 	if c.method != nil {
 		entry.Method = c.method.ID
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.requests = append(s.requests, entry)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		entry.Status = c.status
+	}
 }
 
 // Requests returns the log of all calls since the start or the last ResetRequests.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
+	out := make([]Request, len(s.requests))
+	for i, entry := range s.requests {
+		out[i] = *entry
+	}
+	return out
 }
 
 // ResetRequests empties the log.

@@ -48,7 +48,7 @@ type Server struct {
 	tokens     map[string]time.Time       // token -> expiry, zero: none
 	inUse      map[string]map[string]bool // subnetwork -> IPs of machines and the like
 	faults     []*Fault
-	requests   []Request
+	requests   []*Request
 	violations []Violation
 	changed    chan struct{} // closed and renewed at each change, for those who wait
 
@@ -109,7 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client went away
 	}
 	c := s.newCall(r, raw)
-	defer s.record(c)
+	defer s.record(c)()
 	if c.method == nil {
 		s.violate(r.Method+" "+r.URL.Path, "request", "no such route in the discovery documents")
 		c.fail(w, &Error{Status: http.StatusNotFound, Reason: "notFound", Message: "The requested URL " + r.URL.Path + " was not found on this server."})
