@@ -1,0 +1,114 @@
+package gcptest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestEverySeedIsTaken: Fill holds each to the discovery documents.
+func TestEverySeedIsTaken(t *testing.T) {
+	file, err := SeedFile("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*.yaml"))
+	if err != nil || len(files) < 4 {
+		t.Fatalf("seeds %v, %v", files, err)
+	}
+	for _, file := range files {
+		s := Serve(t, Options{}, strings.TrimSuffix(filepath.Base(file), ".yaml"))
+		if len(s.objects) < 4 {
+			t.Errorf("%s makes %d objects", file, len(s.objects))
+		}
+	}
+}
+
+func TestSeedsThatAreNone(t *testing.T) {
+	for sentence, test := range map[string]struct{ text, part string }{
+		"not YAML":                {"{", "read seed"},
+		"an unknown key":          {"project: []", `unknown field "project"`},
+		"an unknown field":        {"resources: [{path: projects/p/global/networks/n, body: {mtuu: 1}}]", "mtuu: unknown field"},
+		"an unknown enum value":   {"resources: [{path: projects/p/locations/l/clusters/c, body: {status: FINE}}]", "is not one of"},
+		"an unknown collection":   {"resources: [{path: projects/p/global/firewalls/f, body: {}}]", "no such collection"},
+		"a field of another type": {"resources: [{path: projects/p/global/networks/n, body: {mtu: big}}]", "is not of type integer"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "s.yaml")
+			if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			seed, err := ReadSeed(file)
+			if err == nil {
+				err = Serve(t, Options{}).Fill(seed)
+			}
+			if err == nil || !strings.Contains(err.Error(), test.part) {
+				t.Errorf("%v does not say %q", err, test.part)
+			}
+		})
+	}
+	if _, err := ReadSeed(filepath.Join(t.TempDir(), "absent.yaml")); err == nil {
+		t.Error("a file that is not there is read")
+	}
+	if _, err := SeedFile("absent"); err == nil {
+		t.Error("a seed that is not there is found")
+	}
+}
+
+func TestStateBehindTheAPIs(t *testing.T) {
+	s := Serve(t, Options{}, "lab")
+	if err := s.Change("projects/absent", func(map[string]any) {}); err == nil {
+		t.Error("what is not there is changed")
+	}
+	if err := s.SetClusterCA("lab-project", "europe-west3", "private-cluster", []byte("PEM")); err != nil {
+		t.Fatal(err)
+	}
+	cluster := s.Object("projects/lab-project/locations/europe-west3/clusters/private-cluster")
+	if diff := cmp.Diff(object{"clusterCaCertificate": "UEVN"}, cluster["masterAuth"]); diff != "" {
+		t.Error(diff)
+	}
+	if s.Object("projects/absent") != nil {
+		t.Error("what is not there is told")
+	}
+	if diff := cmp.Diff(string(s.Snapshot()), string(s.SnapshotWithout())); diff != "" {
+		t.Error(diff)
+	}
+	if strings.Contains(string(s.SnapshotWithout(Volatile()...)), "creationTimestamp") {
+		t.Error("a volatile field is left")
+	}
+}
+
+func TestTheEnvironmentOfBothTools(t *testing.T) {
+	want := map[string]string{
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE":              "http://10.0.0.1:80/compute/v1/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER":            "http://10.0.0.1:80/container/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": "http://10.0.0.1:80/cloudresourcemanager/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE":         "http://10.0.0.1:80/serviceusage/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS":       "http://10.0.0.1:80/iamcredentials/",
+	}
+	if diff := cmp.Diff(want, Env("http://10.0.0.1:80")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStartAndClose(t *testing.T) {
+	s, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("closing what was not started: %v", err)
+	}
+	if _, err := s.Start("256.0.0.1:0"); err == nil {
+		t.Error("an address that is none is listened on")
+	}
+	if _, err := s.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
