@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +81,8 @@ func New(config *rest.Config, env Env) (*Client, error) {
 	if config.UserAgent == "" {
 		config.UserAgent = FieldManager
 	}
+	env = env.withDefaults()
+	config.WarningHandler = &warnings{note: env.Note}
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("make kubernetes client: %w", err)
@@ -88,8 +91,22 @@ func New(config *rest.Config, env Env) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make kubernetes client: %w", err)
 	}
-	return &Client{env: env.withDefaults(), config: config, objects: objects, http: client,
+	return &Client{env: env, config: config, objects: objects, http: client,
 		host: strings.TrimSuffix(config.Host, "/"), via: ByContext}, nil
+}
+
+// warnings passes on what the API server warns of, each text once: client-go
+// would write them to stderr by itself.
+type warnings struct {
+	note func(string)
+	told sync.Map
+}
+
+// HandleWarningHeader implements rest.WarningHandler.
+func (w *warnings) HandleWarningHeader(code int, _, text string) {
+	if _, twice := w.told.LoadOrStore(text, true); code == 299 && text != "" && !twice {
+		w.note("the API server warns: " + text)
+	}
 }
 
 // Via says which way Connect took.

@@ -80,7 +80,7 @@ func codeOf(err error) string {
 		return "CW-KUBE-FORBIDDEN"
 	case apierrors.IsConflict(err):
 		return "CW-KUBE-CONFLICT"
-	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || strings.Contains(text, "failed to create typed patch object"):
 		return "CW-KUBE-INVALID"
 	case untrusted(err):
 		return "CW-KUBE-UNTRUSTED"

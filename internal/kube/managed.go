@@ -48,19 +48,27 @@ func (w *walker) owned(path string, fields map[string]any, want, live any) {
 		default: // "." the thing itself, "v" and "i" elements of lists that compare sees
 			continue
 		}
-		if inLive == nil {
-			continue
-		}
-		if inWant == nil {
-			if !empty(inLive) {
-				w.add(at, inLive, nil)
-			}
-			continue
-		}
-		if sub, isMap := below.(map[string]any); isMap && len(sub) > 0 {
+		sub, _ := below.(map[string]any)
+		switch {
+		case empty(inLive):
+		case inWant == nil && (kind == "k" || !hasFields(sub)):
+			w.add(at, inLive, nil)
+		default:
+			// Also where want has nothing at all: others may own fields in there,
+			// which stay.
 			w.owned(at, sub, inWant, inLive)
 		}
 	}
+}
+
+// hasFields reports whether a field's entry says more than that it is owned.
+func hasFields(entry map[string]any) bool {
+	for key := range entry {
+		if key != "." {
+			return true
+		}
+	}
+	return false
 }
 
 func member(of any, field string) any {
