@@ -25,12 +25,19 @@ type Rotation struct {
 // give out Bundle in new kubeconfigs; issue the server's certificate from New; when
 // all kubeconfigs are new, drop the old CA with New.WithoutCross(). Where the old
 // key is compromised, drop it at once.
+//
+// A nil old stands for a CA that is lost, or that LoadAuthority refuses because it has
+// expired: nobody can vouch for the successor then, and Bundle holds it alone.
 func Rotate(env Env, old *Authority, o Options) (Rotation, error) {
 	next, err := NewAuthority(env, o)
 	if err != nil {
 		return Rotation{}, fmt.Errorf("rotate certificate authority: %w", err)
 	}
-	crossed := old.mayCross(env.now())
+	trust := [][]byte{next.Trust()}
+	if old != nil {
+		trust = append(trust, old.Trust())
+	}
+	crossed := old != nil && old.mayCross(env.now())
 	if crossed {
 		cross, err := old.crossSign(env, next.cert)
 		if err != nil {
@@ -38,7 +45,7 @@ func Rotate(env Env, old *Authority, o Options) (Rotation, error) {
 		}
 		next.cross = []*x509.Certificate{cross}
 	}
-	bundle, err := Bundle(env, next.Trust(), old.Trust())
+	bundle, err := Bundle(env, trust...)
 	if err != nil {
 		return Rotation{}, fmt.Errorf("rotate certificate authority: %w", err)
 	}
