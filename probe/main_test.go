@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 
+	"causeway/internal/kubetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// These tests wait for time-outs more than they compute.
 	_ = flag.Set("test.parallel", strconv.Itoa(6*runtime.GOMAXPROCS(0)))
-	os.Exit(m.Run())
+	os.Exit(kubetest.StartMain(m))
 }
 
 func golden(t *testing.T, name string, got []byte) {
