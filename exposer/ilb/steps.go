@@ -72,6 +72,9 @@ var groups = map[string]string{"Deployment": "apps", "PodDisruptionBudget": "pol
 
 // build renders one object, once what stands in it is known.
 func (x *exposure) build(kind string) (*unstructured.Unstructured, string, error) {
+	if x.deps.Leaving { // nothing is rendered then, and what it takes is not read
+		return nil, "is to go", nil
+	}
 	if kind == "Service" && !x.addr.IsValid() {
 		return nil, "the address is not known yet", nil
 	}
