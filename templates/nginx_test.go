@@ -86,6 +86,39 @@ func start(t *testing.T, binary nginxtest.Binary, v templates.ILB, upstream *tls
 	return b
 }
 
+// startEdited runs the rendered configuration with a change of the test's own.
+func startEdited(t *testing.T, binary nginxtest.Binary, v templates.ILB, upstream *tls.Config, edit func(string) string) *bed {
+	t.Helper()
+	c, ca := config(t, v)
+	listen, _, err := binary.Prepare(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := os.ReadFile(c.Dir + "/nginx.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := edit(string(conf))
+	if edited == string(conf) {
+		t.Fatal("the edit changes nothing")
+	}
+	c.Conf, c.Listen = []byte(edited), listen
+	r, err := nginxtest.Start(t.Context(), binary, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &bed{Run: r, binary: binary, ca: ca, client: ca.ClientTLS("127.0.0.1"), url: "https://" + r.Addr.String()}
+	if v.Mode == templates.Passthrough {
+		b.client = upstream
+	}
+	return b
+}
+
 // http1 is a client that speaks HTTP/1.1 alone, http2 one that speaks HTTP/2 alone.
 func (b *bed) http1(t *testing.T) *http.Client {
 	transport := &http.Transport{TLSClientConfig: b.client.Clone(), TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}

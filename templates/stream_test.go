@@ -205,29 +205,9 @@ func TestSilenceIsCutOnlyByTheTimeoutsThatAreSet(t *testing.T) {
 				t.Parallel()
 				api := newAPI(t)
 				v := values(binary, mode, api.addr(), api.ca.PEM)
-				c, ca := config(t, v)
-				listen, _, err := binary.Prepare(c)
-				if err != nil {
-					t.Fatal(err)
-				}
-				conf, err := os.ReadFile(c.Dir + "/nginx.conf")
-				if err != nil {
-					t.Fatal(err)
-				}
-				scaled := strings.ReplaceAll(string(conf), " 4h;", " 2s;")
-				if scaled == string(conf) {
-					t.Fatal("the configuration has no timeout of 4 h to scale")
-				}
-				c.Conf, c.Listen = []byte(scaled), listen
-				run, err := nginxtest.Start(t.Context(), binary, c)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { run.Stop() })
-				b := &bed{Run: run, binary: binary, ca: ca, client: ca.ClientTLS("127.0.0.1"), url: "https://" + run.Addr.String()}
-				if mode == templates.Passthrough {
-					b.client = api.trusted()
-				}
+				b := startEdited(t, binary, v, api.trusted(), func(conf string) string {
+					return strings.ReplaceAll(conf, " 4h;", " 2s;")
+				})
 				connection, stream, _ := upgraded(t, b, "websocket")
 				defer connection.Close()
 				began := time.Now()
@@ -238,6 +218,33 @@ func TestSilenceIsCutOnlyByTheTimeoutsThatAreSet(t *testing.T) {
 					t.Errorf("a silent session was cut after %s, want %s", took, short)
 				}
 			})
+		}
+	})
+}
+
+// TestWhyOldReleasesGetNoHTTP2 shows, with HTTP/2 turned on against the rule, that
+// 1.22 holds back the headers of a quiet watch and later releases do not.
+func TestWhyOldReleasesGetNoHTTP2(t *testing.T) {
+	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
+		if binary.AtLeast("1.25.1") {
+			return // TestAQuietWatchHasItsHeadersAtOnceAndEachEventAsItComes has it
+		}
+		api := newAPI(t)
+		b := startEdited(t, binary, values(binary, templates.Terminate, api.addr(), api.ca.PEM), api.trusted(), func(conf string) string {
+			return strings.Replace(conf, " ssl backlog", " ssl http2 backlog", 1)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/watch", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := b.http2(t).Do(request)
+		if held := err != nil; held == binary.AtLeast("1.23.0") {
+			t.Errorf("headers held back: %v (%v)", held, err)
+		}
+		if err == nil {
+			response.Body.Close()
 		}
 	})
 }
