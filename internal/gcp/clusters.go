@@ -80,11 +80,11 @@ func (c *Cloud) Clusters(ctx context.Context, project, location string) (cluster
 }
 
 func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
-	location := c.GetLocation()
+	location, older := c.GetLocation(), readOlder(c)
 	out := Cluster{
 		Project: project, Location: location, Name: c.GetName(), Status: c.GetStatus().String(), Version: c.GetCurrentMasterVersion(),
 		PeeringName: c.GetPrivateClusterConfig().GetPeeringName(), MasterCIDR: prefix(c.GetPrivateClusterConfig().GetMasterIpv4CidrBlock()),
-		PrivateNodes: c.GetPrivateClusterConfig().GetEnablePrivateNodes() || c.GetNetworkConfig().GetDefaultEnablePrivateNodes(),
+		PrivateNodes: older.privateNodes || c.GetNetworkConfig().GetDefaultEnablePrivateNodes(),
 		PodCIDR:      prefix(first(c.GetIpAllocationPolicy().GetClusterIpv4CidrBlock(), c.GetClusterIpv4Cidr())),
 		ServiceCIDR:  prefix(first(c.GetIpAllocationPolicy().GetServicesIpv4CidrBlock(), c.GetServicesIpv4Cidr())),
 
@@ -94,8 +94,8 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 	// subnetwork of the cluster itself are bare names.
 	out.Network = parseRef(first(c.GetNetworkConfig().GetNetwork(), c.GetNetwork()), project, "")
 	out.Subnetwork = parseRef(first(c.GetNetworkConfig().GetSubnetwork(), c.GetSubnetwork()), out.Network.Project, region(location))
-	endpoints(&out, c)
-	out.Authorized = authorized(c)
+	endpoints(&out, c, older)
+	out.Authorized = authorized(c, older)
 	ca, err := base64.StdEncoding.DecodeString(c.GetMasterAuth().GetClusterCaCertificate())
 	if err != nil {
 		return Cluster{}, &Error{Verb: "read", Resource: "cluster " + out.Name, Message: "its CA certificate is not base64: " + err.Error()}
@@ -105,14 +105,14 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 }
 
 // endpoints reads the newer block where it is and the older one where not.
-func endpoints(out *Cluster, c *containerpb.Cluster) {
-	old, ip, dns := c.GetPrivateClusterConfig(), c.GetControlPlaneEndpointsConfig().GetIpEndpointsConfig(), c.GetControlPlaneEndpointsConfig().GetDnsEndpointConfig()
-	out.PrivateEndpoint = first(ip.GetPrivateEndpoint(), old.GetPrivateEndpoint())
-	out.PublicEndpoint = first(ip.GetPublicEndpoint(), old.GetPublicEndpoint())
-	out.GlobalAccess = ip.GetGlobalAccess() || old.GetMasterGlobalAccessConfig().GetEnabled()
+func endpoints(out *Cluster, c *containerpb.Cluster, older olderFields) {
+	ip, dns := c.GetControlPlaneEndpointsConfig().GetIpEndpointsConfig(), c.GetControlPlaneEndpointsConfig().GetDnsEndpointConfig()
+	out.PrivateEndpoint = first(ip.GetPrivateEndpoint(), older.privateEndpoint)
+	out.PublicEndpoint = first(ip.GetPublicEndpoint(), older.publicEndpoint)
+	out.GlobalAccess = ip.GetGlobalAccess() || older.globalAccess
 	out.IPEndpointsOff = ip != nil && ip.Enabled != nil && !ip.GetEnabled()
 	out.DNSEndpoint, out.DNSExternal = dns.GetEndpoint(), dns.GetAllowExternalTraffic()
-	publicOff := old.GetEnablePrivateEndpoint() || ip != nil && ip.EnablePublicEndpoint != nil && !ip.GetEnablePublicEndpoint()
+	publicOff := older.publicOff || ip != nil && ip.EnablePublicEndpoint != nil && !ip.GetEnablePublicEndpoint()
 	if publicOff {
 		out.PublicEndpoint = ""
 	}
@@ -121,10 +121,10 @@ func endpoints(out *Cluster, c *containerpb.Cluster) {
 	}
 }
 
-func authorized(c *containerpb.Cluster) AuthorizedNetworks {
+func authorized(c *containerpb.Cluster, older olderFields) AuthorizedNetworks {
 	from := c.GetControlPlaneEndpointsConfig().GetIpEndpointsConfig().GetAuthorizedNetworksConfig()
 	if from == nil {
-		from = c.GetMasterAuthorizedNetworksConfig()
+		from = older.authorized
 	}
 	out := AuthorizedNetworks{Enabled: from.GetEnabled(), PrivateEnforced: from.GetPrivateEndpointEnforcementEnabled()}
 	for _, block := range from.GetCidrBlocks() {

@@ -174,3 +174,41 @@ func TestWhetherNodesGetOut(t *testing.T) {
 		}
 	}
 }
+
+// TestAClusterThatTellsOnlyTheOlderFields: one whose answer has no
+// controlPlaneEndpointsConfig and no networkConfig with a project.
+func TestAClusterThatTellsOnlyTheOlderFields(t *testing.T) {
+	cloud, google := open(t, gcptest.Options{}, "lab")
+	err := google.Change("projects/lab-project/locations/europe-west3/clusters/private-cluster", func(o map[string]any) {
+		delete(o, "controlPlaneEndpointsConfig")
+		delete(o, "networkConfig")
+		o["privateClusterConfig"] = map[string]any{"enablePrivateNodes": true, "privateEndpoint": "192.168.50.2", "publicEndpoint": "203.0.113.9",
+			"peeringName": "gke-x-peer", "masterGlobalAccessConfig": map[string]any{"enabled": true}}
+		o["masterAuthorizedNetworksConfig"] = map[string]any{"enabled": true, "cidrBlocks": []any{map[string]any{"cidrBlock": "198.51.100.0/24"}}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cloud.Cluster(t.Context(), project, area, "private-cluster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Cluster{
+		Project: project, Location: area, Name: "private-cluster", Status: "RUNNING", Version: "1.36.3-gke.1", CA: []byte{},
+		PrivateEndpoint: "192.168.50.2", PublicEndpoint: "203.0.113.9", GlobalAccess: true, PeeringName: "gke-x-peer", PrivateNodes: true,
+		Network: Ref{Project: project, Name: "default"}, Subnetwork: Ref{Project: project, Region: area, Name: "default"},
+		PodCIDR: netip.MustParsePrefix("10.36.0.0/14"), ServiceCIDR: netip.MustParsePrefix("10.40.0.0/20"),
+		Authorized: AuthorizedNetworks{Enabled: true, CIDRs: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}},
+	}
+	if diff := cmp.Diff(want, got, comparers()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRegionsOfLocations(t *testing.T) {
+	for location, want := range map[string]string{"europe-west3": "europe-west3", "europe-west3-a": "europe-west3", "us": "us"} {
+		if got := region(location); got != want {
+			t.Errorf("region of %s is %s", location, got)
+		}
+	}
+}

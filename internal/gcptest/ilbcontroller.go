@@ -41,13 +41,12 @@ type ILBController struct {
 
 // balanced is what the controller remembers of a Service.
 type balanced struct {
-	uid      string
-	since    time.Time // first seen as it is now: alive, or going
-	going    bool
-	said     string // the last event, told once
-	due      time.Time
-	latest   *unstructured.Unstructured
-	ruleName string
+	uid    string
+	since  time.Time // first seen as it is now: alive, or going
+	going  bool
+	said   string    // the last failure that was told
+	due    time.Time // when to look at it again; zero: not before it changes
+	latest *unstructured.Unstructured
 }
 
 // The strings that Google's controllers read and write.

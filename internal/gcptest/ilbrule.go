@@ -141,6 +141,7 @@ func (c *ILBController) subnet(service *unstructured.Unstructured, cluster objec
 	}
 	at := path.Dir(own) + "/" + name
 	if _, ok := c.google.objects[at]; !ok {
+		//lint:ignore ST1005 these are Google's words
 		return "", fmt.Errorf("Subnetwork %q can't be found for project %s", name, splitPath(own)[1])
 	}
 	return at, nil
