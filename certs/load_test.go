@@ -3,6 +3,7 @@ package certs
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -10,10 +11,11 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +303,61 @@ func TestLoadPairRefuses(t *testing.T) {
 	}
 }
 
+// TestWeakSignature: a SHA-1 signature and X.509 version 1, neither of which Go makes
+// any more. openssl's x509 command does.
+func TestWeakSignature(t *testing.T) {
+	file := files(t, nil)
+	openssl(t, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", file("ca.key"), "-out", file("ca.pem"), "-subj", "/CN=root", "-days", "30")
+	openssl(t, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", file("leaf.key"), "-out", file("leaf.csr"), "-subj", "/CN=leaf")
+	openssl(t, "x509", "-req", "-sha1", "-in", file("leaf.csr"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-set_serial", "1", "-days", "30", "-out", file("leaf.pem"))
+	_, err := LoadPair(Env{}, read(t, file("leaf.pem")), read(t, file("leaf.key")), Want{IPs: []netip.Addr{address}})
+	want(t, err, []string{"CW-TLS-UNSUPPORTED", "CW-TLS-SAN"}, "signed with ECDSA-SHA1", `only the common name "leaf"`)
+	_, err = LoadAuthority(Env{}, read(t, file("leaf.pem")), read(t, file("leaf.key")))
+	want(t, err, []string{"CW-TLS-UNSUPPORTED", "CW-TLS-NOT-CA"}, "signed with ECDSA-SHA1")
+	openssl(t, "x509", "-in", file("ca.pem"), "-signkey", file("ca.key"), "-sha1", "-days", "30", "-out", file("sha1.pem"))
+	if _, err := LoadAuthority(Env{}, read(t, file("sha1.pem")), read(t, file("ca.key"))); err != nil {
+		t.Errorf("nobody checks a root's own signature, so SHA-1 there is no problem: %v", err)
+	}
+}
+
+func TestVersion1IsNoCA(t *testing.T) {
+	var p problems
+	p.authority(&x509.Certificate{Version: 1, PublicKey: ecKey(t).Public(), SignatureAlgorithm: x509.ECDSAWithSHA256, NotAfter: noon}, noon)
+	want(t, p.err("check"), []string{"CW-TLS-NOT-CA"}, "version 1")
+}
+
+func TestUnusualCertificates(t *testing.T) {
+	oid := asn1.ObjectIdentifier{1, 2, 3, 4}
+	critical := (&custom{name: "critical", edit: func(c *x509.Certificate) {
+		c.ExtraExtensions = []pkix.Extension{{Id: oid, Critical: true, Value: []byte{5, 0}}}
+	}}).build(t)
+	special := (&custom{name: "special", edit: func(c *x509.Certificate) {
+		c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, []asn1.ObjectIdentifier{oid}
+	}}).build(t)
+	x25519, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		cert, key []byte
+		codes     []string
+		text      string
+	}{
+		"a critical extension":       {critical.certPEM(), critical.keyPEM(t), []string{"CW-TLS-UNSUPPORTED"}, "critical extension 1.2.3.4"},
+		"a usage of somebody's own":  {special.certPEM(), special.keyPEM(t), []string{"CW-TLS-USAGE"}, "names 1.2.3.4"},
+		"a key for agreement":        {special.certPEM(), block("PRIVATE KEY", pkcs8(t, x25519)), []string{"CW-TLS-UNSUPPORTED", "CW-TLS-USAGE"}, "can't sign"},
+		"text that is no PEM at all": {[]byte("hello"), special.keyPEM(t), []string{"CW-TLS-PEM"}, "holds no PEM block"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := LoadPair(at(noon), test.cert, test.key, Want{})
+			want(t, err, test.codes, test.text)
+		})
+	}
+	good := (&custom{name: "good"}).build(t)
+	_, err = LoadPair(at(noon), good.certPEM(), good.keyPEM(t), Want{CA: []byte("hello")})
+	want(t, err, []string{"CW-TLS-PEM"}, "the CA bundle holds no PEM block")
+}
+
 // TestErrorsHoldNoKey looks for the key's bytes in what is said about a key that is
 // damaged in its middle.
 func TestErrorsHoldNoKey(t *testing.T) {
@@ -316,64 +373,5 @@ func TestErrorsHoldNoKey(t *testing.T) {
 		if strings.Contains(err.Error(), line[:min(16, len(line))]) {
 			t.Errorf("the error quotes the key: %v", err)
 		}
-	}
-}
-
-func TestVerifyChain(t *testing.T) {
-	ca, other := newCA(t, at(noon)), newCA(t, at(noon))
-	pair := newServer(t, ca)
-	for name, test := range map[string]struct {
-		pair  Pair
-		ca    []byte
-		name  string
-		now   time.Time
-		codes []string
-	}{
-		"the address":            {pair, ca.Trust(), "10.0.0.5", noon, nil},
-		"an IPv6 address":        {pair, ca.Trust(), "fd00::5", noon, nil},
-		"a name":                 {pair, ca.Trust(), "API.corp.example", noon, nil},
-		"no name":                {pair, ca.Trust(), "", noon, nil},
-		"a bundle":               {pair, join(other.Trust(), ca.Trust()), "10.0.0.5", noon, nil},
-		"another address":        {pair, ca.Trust(), "10.0.0.6", noon, []string{"CW-TLS-SAN"}},
-		"another CA":             {pair, other.Trust(), "10.0.0.5", noon, []string{"CW-TLS-TRUST"}},
-		"another CA and address": {pair, other.Trust(), "10.0.0.6", noon, []string{"CW-TLS-TRUST", "CW-TLS-SAN"}},
-		"after its end":          {pair, ca.Trust(), "10.0.0.5", noon.Add(398 * 24 * time.Hour), []string{"CW-TLS-EXPIRED"}},
-		"no certificate":         {Pair{}, ca.Trust(), "", noon, []string{"CW-TLS-PEM"}},
-		"no CA":                  {pair, nil, "", noon, []string{"CW-TLS-PEM"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := VerifyChain(at(test.now), test.pair, test.ca, test.name)
-			if len(test.codes) == 0 {
-				if err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want(t, err, test.codes)
-		})
-	}
-}
-
-func TestCovers(t *testing.T) {
-	pair := newServer(t, newCA(t, at(noon)))
-	if err := pair.Covers([]string{"localhost"}, []netip.Addr{address, netip.MustParseAddr("::ffff:10.0.0.5")}); err != nil {
-		t.Error(err)
-	}
-	want(t, pair.Covers([]string{"x"}, nil), []string{"CW-TLS-SAN"}, "check server certificate: ", "not valid for x")
-	want(t, Pair{}.Covers(nil, nil), []string{"CW-TLS-PEM"})
-	wild, err := newCA(t, at(noon)).IssueServer(ServerRequest{DNSNames: []string{"*.corp.example"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := wild.Covers([]string{"a.corp.example", "*.corp.example"}, nil); err != nil {
-		t.Error(err)
-	}
-	want(t, wild.Covers([]string{"a.b.corp.example"}, nil), []string{"CW-TLS-SAN"})
-}
-
-func TestZeroPair(t *testing.T) {
-	var pair Pair
-	if pair.Leaf() != nil || pair.Chain() != nil || !slices.Equal(pair.Request().DNSNames, nil) || FingerprintPEM(nil) != "" {
-		t.Error("a zero pair is not empty")
 	}
 }

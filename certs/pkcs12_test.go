@@ -2,11 +2,15 @@ package certs
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
+
+	"software.sslmate.com/src/go-pkcs12"
 )
 
 const password = "correct horse 7"
@@ -107,6 +111,31 @@ func TestP12ThatWouldTakeHours(t *testing.T) {
 		want(t, err, []string{"CW-TLS-P12"}, "rounds of key derivation")
 		at += len(rounds)
 	}
+}
+
+// TestP12OfOthers: the CA first, keys of other kinds, and a key of nobody.
+func TestP12OfOthers(t *testing.T) {
+	root := (&custom{name: "root", ca: true}).build(t)
+	for name, key := range map[string]crypto.Signer{"RSA": rsaKey(t, 2048), "Ed25519": edKey(t), "ECDSA": ecKey(t)} {
+		t.Run(name, func(t *testing.T) {
+			leaf := (&custom{name: "leaf", parent: root, key: key}).build(t)
+			data, err := pkcs12.Modern.Encode(key, root.cert, []*x509.Certificate{leaf.cert}, password)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := DecodeP12(data, password)
+			if err != nil || !bytes.Equal(got.Pair.CertPEM, leaf.certPEM()) || !bytes.Equal(got.CAs, root.certPEM()) {
+				t.Errorf("the leaf is not found behind its CA: %v", err)
+			}
+		})
+	}
+	stranger := (&custom{name: "stranger"}).build(t)
+	data, err := pkcs12.Modern.Encode(ecKey(t), stranger.cert, nil, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = DecodeP12(data, password)
+	want(t, err, []string{"CW-TLS-KEY-MISMATCH"}, "none of the 1 certificates")
 }
 
 func TestParsePassword(t *testing.T) {

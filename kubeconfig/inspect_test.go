@@ -94,6 +94,10 @@ contexts: [{name: c, context: {cluster: k, user: u}}, {name: d, context: {cluste
 	if got, err = Inspect(config, "d"); err != nil || len(got.Auth) != 0 {
 		t.Errorf("a context whose user is not there is anonymous: %v, %v", got.Auth, err)
 	}
+	one := []byte("contexts: [{name: only, context: {cluster: k}}]\nclusters: [{name: k}]\n")
+	if got, err = Inspect(one, ""); err != nil || got.Context != "only" {
+		t.Errorf("the only context counts as the current one: %q, %v", got.Context, err)
+	}
 	if got, err = Inspect(foreign(t), ""); err != nil || got.Server != "https://192.168.49.2:8443" {
 		t.Errorf("%v, %v", got.Server, err)
 	}
