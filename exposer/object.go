@@ -42,6 +42,9 @@ type Object struct {
 	Settle func(ctx context.Context, note func(string)) error
 	// Guard may refuse the removal, for what else would go with it.
 	Guard func(ctx context.Context) (leave string, err error)
+	// Remove is the removal where deleting the object alone is not all; live is
+	// nil when it is gone and only what came of it may be left.
+	Remove func(ctx context.Context, live *unstructured.Unstructured, note func(string)) error
 }
 
 // ObjectSteps makes a step of each manifest, all behind the namespace's step.
@@ -213,7 +216,7 @@ func (o *Object) Undo(ctx context.Context, _ json.RawMessage, note func(string))
 		return Undone{}, err
 	}
 	if live == nil {
-		return Undone{Outcome: Absent}, nil
+		return Undone{Outcome: Absent}, o.remove(ctx, nil, note)
 	}
 	if !o.marked(live) {
 		return Undone{Outcome: Left, Why: "not made by this exposure"}, nil
@@ -227,11 +230,21 @@ func (o *Object) Undo(ctx context.Context, _ json.RawMessage, note func(string))
 			return Undone{Outcome: Left, Why: leave}, nil
 		}
 	}
-	if err := o.Cluster.Delete(ctx, live); err != nil {
-		return Undone{}, err
-	}
-	if err := o.Cluster.WaitGone(ctx, o.Ref, note); err != nil {
+	if err := o.remove(ctx, live, note); err != nil {
 		return Undone{}, err
 	}
 	return Undone{Outcome: Removed}, nil
+}
+
+func (o *Object) remove(ctx context.Context, live *unstructured.Unstructured, note func(string)) error {
+	switch {
+	case o.Remove != nil:
+		return o.Remove(ctx, live, note)
+	case live == nil:
+		return nil
+	}
+	if err := o.Cluster.Delete(ctx, live); err != nil {
+		return err
+	}
+	return o.Cluster.WaitGone(ctx, o.Ref, note)
 }

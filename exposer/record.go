@@ -114,10 +114,7 @@ func (f FileRecords) Save(_ context.Context, record Record, _ bool) error {
 
 // Forget implements Records.
 func (f FileRecords) Forget(_ context.Context, spec Spec) error {
-	if err := os.Remove(f.path(spec)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove record: %w", err)
-	}
-	return nil
+	return safefile.Remove(f.path(spec))
 }
 
 // book is the record of the run that is going on; its methods may be called by

@@ -50,13 +50,15 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 		cancel()
 		return nil, err
 	}
+	name, host := a.whoami()
 	progress := ui.NewProgress(a.err, a.tty, a.now)
 	s.job = exposer.Job{
-		Method: chosen, Progress: progress, By: a.whoami(), Command: a.self(), From: c.from, Script: scripts.VerifySh(),
+		Method: chosen, Progress: progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
 		Story: s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
 		Deps: exposer.Deps{Google: google, Now: a.now, Rand: a.rand, Note: s.story,
 			Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
-				o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story, Holder: a.holder()}
+				o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story,
+					Holder: kube.HolderName(name, host, os.Getpid()), Ended: kube.EndedHere(host)}
 				if o.Kubeconfig == "" {
 					o.Kubeconfig = a.getenv("KUBECONFIG")
 				}
@@ -90,8 +92,9 @@ func (s *session) hop(r probe.Result) {
 	}
 }
 
-func (a *app) whoami() string {
-	name := a.getenv("USER")
+// whoami is who runs this, and where.
+func (a *app) whoami() (name, host string) {
+	name = a.getenv("USER")
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
@@ -99,7 +102,7 @@ func (a *app) whoami() string {
 	if err != nil {
 		host = "unknown"
 	}
-	return name + "@" + host
+	return name, host
 }
 
 // self is this program's path, for the exec plugin's entry in a kubeconfig.
@@ -109,6 +112,3 @@ func (a *app) self() string {
 	}
 	return "causeway"
 }
-
-// holder names this run in the Lease: user, machine and process.
-func (a *app) holder() string { return fmt.Sprintf("%s pid %d", a.whoami(), os.Getpid()) }

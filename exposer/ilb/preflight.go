@@ -200,6 +200,8 @@ func (x *exposure) rights() []kube.Access {
 	rights = append(rights, kube.Access{Verb: "create", Resource: "serviceaccounts", Subresource: "token", Namespace: own})
 	add("", "events", own, "list")
 	add("apps", "deployments", own, "get", "patch", "delete")
+	add("apps", "replicasets", own, "list", "delete")
+	add("", "pods", own, "list", "delete")
 	add("policy", "poddisruptionbudgets", own, "get", "patch", "delete")
 	add("networking.k8s.io", "networkpolicies", own, "get", "patch", "delete")
 	add("coordination.k8s.io", "leases", own, "get", "create", "update", "delete")

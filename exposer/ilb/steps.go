@@ -22,6 +22,10 @@ const (
 	rolloutTimeout  = 10 * time.Minute
 )
 
+// removeGrace is what pods get on destroy instead of their drain: the load
+// balancer that they would drain for goes at the same time.
+const removeGrace = time.Second
+
 func (x *exposure) namespaceID() string { return "namespace/" + x.spec.Namespace }
 
 // Steps implements exposer.Exposure. What two steps have in common is in their
@@ -33,7 +37,7 @@ func (x *exposure) Steps() []exposer.Step {
 
 	deployment := x.manifestStep("Deployment", proxyName)
 	deployment.After = append(deployment.After, "configmap/"+proxyName, "serviceaccount/"+proxyName)
-	deployment.Settled, deployment.Settle = x.rolledOut, x.waitRollout
+	deployment.Settled, deployment.Settle, deployment.Remove = x.rolledOut, x.waitRollout, x.removeWorkload
 
 	service := x.manifestStep("Service", proxyName)
 	service.After = append(service.After, addressStep{x}.ID())
@@ -131,6 +135,12 @@ func (x *exposure) rolledOut(_ context.Context, live *unstructured.Unstructured)
 
 func (x *exposure) waitRollout(ctx context.Context, note func(string)) error {
 	return x.kube.WaitRollout(ctx, x.proxyRef("Deployment"), rolloutTimeout, note)
+}
+
+// removeWorkload removes the Deployment with its pods, those of earlier versions
+// that still drain among them, and a probe's that was cut off.
+func (x *exposure) removeWorkload(ctx context.Context, live *unstructured.Unstructured, note func(string)) error {
+	return x.kube.RemoveWorkload(ctx, live, x.spec.Namespace, exposer.ExposureLabel+"="+x.spec.Name, removeGrace, note)
 }
 
 func (x *exposure) balanced(_ context.Context, live *unstructured.Unstructured) (bool, string, error) {

@@ -33,8 +33,11 @@ type Env struct {
 	After func(time.Duration) <-chan time.Time
 	Rand  io.Reader
 	Note  func(string) // told what is worth a line, outside of waits
-	// Holder names this run in the Lease: "net@host".
+	// Holder names this run in the Lease: "net@host pid 4711" (HolderName).
 	Holder string
+	// Ended reports whether another holder is known to run no more, so that its
+	// Lease need not be waited for (EndedHere). Nil: nobody knows.
+	Ended func(holder string) bool
 }
 
 func (e Env) withDefaults() Env {
@@ -49,6 +52,9 @@ func (e Env) withDefaults() Env {
 	}
 	if e.Note == nil {
 		e.Note = func(string) {}
+	}
+	if e.Ended == nil {
+		e.Ended = func(string) bool { return false }
 	}
 	if e.Holder == "" {
 		e.Holder = FieldManager

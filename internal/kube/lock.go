@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +76,7 @@ func (l *lock) take(ctx context.Context) error {
 	if seconds, found, _ := unstructured.NestedInt64(held.Object, "spec", "leaseDurationSeconds"); found {
 		life = time.Duration(seconds) * time.Second
 	}
-	if age := now.Sub(lastWrite(held)); holder != "" && age <= life {
+	if age := now.Sub(lastWrite(held)); holder != "" && age <= life && !l.client.env.Ended(holder) {
 		acquired, _, _ := unstructured.NestedString(held.Object, "spec", "acquireTime")
 		return fail("CW-RUN-LOCKED", "lock", l.ref.String(), "held by %s since %s (renewed %s ago; it ends %s after the last renewal)",
 			holder, acquired, age.Round(time.Second), life)
@@ -101,7 +100,7 @@ func (l *lock) read(ctx context.Context) (*unstructured.Unstructured, time.Time,
 		now = l.client.env.Now() // a front end took the header away
 	}
 	held := &unstructured.Unstructured{}
-	return held, now, json.Unmarshal(body, &held.Object)
+	return held, now, held.UnmarshalJSON(body)
 }
 
 // lastWrite is when somebody last wrote the Lease, by the API server's clock.

@@ -52,3 +52,23 @@ func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 		t.Error("wrote below a file")
 	}
 }
+
+func TestRemoveTakesWhatAKilledWriteLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "record.json")
+	for _, name := range []string{"record.json", ".record.json-123", "other.json"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second time there is nothing to remove
+		if err := Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "other.json" {
+		t.Errorf("left: %v %v", entries, err)
+	}
+}

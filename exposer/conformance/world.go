@@ -1,0 +1,220 @@
+// Package conformance owns the suite that every method has to pass, on an
+// emulator of Google's APIs and a real kube-apiserver: a plan that is not empty,
+// apply, an empty plan, a second apply that writes nothing, destroy, nothing
+// left; then the same with a failure, and with a kill, at every single step.
+//
+// It must only be imported by tests.
+//
+//	func TestConformance(t *testing.T) { conformance.Run(t, conformance.Method{Method: ilb.Method{}, Spec: spec}) }
+package conformance
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/oauth2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"causeway/exposer"
+	"causeway/internal/gcp"
+	"causeway/internal/gcptest"
+	"causeway/internal/kube"
+	"causeway/internal/kubetest"
+)
+
+// World is a project, a private cluster and its controllers, for one test.
+type World struct {
+	Google *gcptest.Server
+	Server *kubetest.Server
+	Dir    string // of records and kubeconfigs
+	Spec   exposer.Spec
+
+	Counter  *Counter // of requests to the cluster
+	Progress exposer.Progress
+	Now      func() time.Time
+	google   string // URL of an emulator in another process
+	// Refuse lets a test refuse requests to the cluster before they are sent.
+	Refuse func(*http.Request) error
+}
+
+// Options of a world; the zero value is the lab's cluster.
+type Options struct {
+	Seed          string // of testdata/gcptest, default lab
+	OperationTime time.Duration
+	NoController  bool // no load balancer ever comes
+}
+
+// New makes a world around a spec; the spec's project, location and cluster are
+// the seed's. The load-balancer controller and the stand-in for the cluster's own
+// controllers run until the test ends.
+func New(t testing.TB, spec exposer.Spec, o Options) *World {
+	t.Helper()
+	if o.Seed == "" {
+		o.Seed = "lab"
+	}
+	server := kubetest.Start(t)
+	google := gcptest.Serve(t, gcptest.Options{OperationTime: o.OperationTime}, o.Seed)
+	if err := google.SetClusterCA(spec.Cluster.Project, spec.Cluster.Location, spec.Cluster.Name, server.CA); err != nil {
+		t.Fatal(err)
+	}
+	w := &World{Google: google, Server: server, Dir: t.TempDir(), Spec: spec.WithDefaults(), Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now}
+	if !o.NoController {
+		w.balance(t)
+	}
+	return w
+}
+
+// balance runs Google's load-balancer controller for the exposure's namespace.
+func (w *World) balance(t testing.TB) {
+	t.Helper()
+	controller, err := gcptest.NewILBController(w.Google, w.Spec.Cluster.Project, regionOf(w.Spec.Cluster.Location), w.Server.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller.Namespace, controller.Cluster, controller.RetryInterval = w.Spec.Namespace, w.Spec.Cluster.Name, 100*time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { _ = controller.Run(ctx) }) // ends with ctx's error
+	t.Cleanup(func() { cancel(); done.Wait() })
+}
+
+func regionOf(location string) string {
+	if parts := strings.Split(location, "-"); len(parts) == 3 {
+		return parts[0] + "-" + parts[1]
+	}
+	return location
+}
+
+// Job is what cmd would make: the product's own doors, opened on the world.
+func (w *World) Job(method exposer.Method) (exposer.Job, error) {
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: gcptest.Token})
+	at := gcptest.Env(w.url())
+	const prefix = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+	google, err := gcp.New(context.Background(), gcp.Config{TokenSource: tokens, Endpoints: gcp.Endpoints{
+		Compute: at[prefix+"COMPUTE"], Container: at[prefix+"CONTAINER"],
+		ResourceManager: at[prefix+"CLOUDRESOURCEMANAGER"], ServiceUsage: at[prefix+"SERVICEUSAGE"]}})
+	if err != nil {
+		return exposer.Job{}, err
+	}
+	return exposer.Job{
+		Method: method, Progress: w.Progress, By: "net@host", Story: func(string) {}, Command: "/usr/bin/causeway",
+		File: exposer.Output{Path: filepath.Join(w.Dir, "kubeconfig")},
+		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect},
+		Records: func(x exposer.Exposure) exposer.Records {
+			return exposer.RecordsOf(exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}, x)
+		},
+	}, nil
+}
+
+// connect is the way to the cluster, with every request counted.
+func (w *World) connect(context.Context, kube.ConnectOptions) (*kube.Client, error) {
+	config := rest.CopyConfig(w.Server.Config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{w, next} })
+	return kube.New(config, kube.Env{Now: w.Now, Holder: kube.HolderName("net", "host", os.Getpid()), Ended: kube.EndedHere("host")})
+}
+
+// Counter counts requests to the cluster.
+type Counter struct {
+	mu            sync.Mutex
+	reads, writes int
+	Writes        []string
+}
+
+// Reset forgets what was counted.
+func (c *Counter) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads, c.writes, c.Writes = 0, 0, nil
+}
+
+// Counts are the requests that read (access reviews among them) and that wrote.
+func (c *Counter) Counts() (reads, writes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reads, c.writes
+}
+
+type counting struct {
+	w    *World
+	next http.RoundTripper
+}
+
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	review := strings.Contains(r.URL.Path, "reviews")
+	c.w.Counter.mu.Lock()
+	if r.Method == http.MethodGet || review {
+		c.w.Counter.reads++
+	} else {
+		c.w.Counter.writes++
+		c.w.Counter.Writes = append(c.w.Counter.Writes, r.Method+" "+r.URL.Path)
+	}
+	c.w.Counter.mu.Unlock()
+	if c.w.Refuse != nil {
+		if err := c.w.Refuse(r); err != nil {
+			return nil, err
+		}
+	}
+	return c.next.RoundTrip(r)
+}
+
+// kinds that an exposure may leave behind, in any namespace or in none.
+var kinds = []schema.GroupVersionResource{
+	{Version: "v1", Resource: "namespaces"}, {Version: "v1", Resource: "secrets"}, {Version: "v1", Resource: "configmaps"},
+	{Version: "v1", Resource: "serviceaccounts"}, {Version: "v1", Resource: "services"}, {Version: "v1", Resource: "pods"},
+	{Group: "apps", Version: "v1", Resource: "deployments"}, {Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
+	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}, {Group: "coordination.k8s.io", Version: "v1", Resource: "leases"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}, {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"}, {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
+}
+
+// Objects lists everything in the cluster that bears the exposure's mark or lies
+// in its namespace, as "resource/namespace/name".
+func (w *World) Objects(ctx context.Context) ([]string, error) {
+	client, err := dynamic.NewForConfig(w.Server.Config)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, kind := range kinds {
+		list, err := client.Resource(kind).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", kind.Resource, err)
+		}
+		for _, item := range list.Items {
+			mine := item.GetLabels()[exposer.ExposureLabel] == w.Spec.Name || item.GetNamespace() == w.Spec.Namespace ||
+				kind.Resource == "namespaces" && item.GetName() == w.Spec.Namespace
+			if mine {
+				found = append(found, kind.Resource+"/"+item.GetNamespace()+"/"+item.GetName())
+			}
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// State is Google's side, without what differs from run to run by nature.
+func (w *World) State() string {
+	return string(w.Google.SnapshotWithout(gcptest.Volatile()...))
+}
+
+// text is any value as JSON, for messages.
+func text(value any) string {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return err.Error()
+	}
+	return string(encoded)
+}

@@ -1,0 +1,30 @@
+package ilb
+
+import (
+	"os"
+	"testing"
+
+	"causeway/exposer"
+	"causeway/exposer/conformance"
+	"causeway/internal/kubetest"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(kubetest.StartMain(m))
+}
+
+// labSpec is an exposure of the seed's cluster.
+func labSpec() exposer.Spec {
+	return exposer.Spec{Method: "ilb",
+		Cluster: exposer.ClusterRef{Project: "lab-project", Location: "europe-west3", Name: "private-cluster"},
+		FarSide: exposer.FarSide{CIDRs: []string{"172.31.0.0/16"}}}
+}
+
+func TestConformance(t *testing.T) {
+	kubetest.Workloads(t, kubetest.Start(t).Config)
+	spec := labSpec()
+	spec.ILB = &exposer.ILB{ClientAuth: "mtls"} // the most steps
+	conformance.Run(t, conformance.Method{Method: Method{}, Spec: spec})
+}
+
+func TestKilledApply(t *testing.T) { conformance.KilledApply(t, Method{}) }
