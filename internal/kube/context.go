@@ -20,6 +20,9 @@ import (
 // nothing: only the endpoint or the cluster's CA do.
 func (o ConnectOptions) byContext() attempt {
 	a := attempt{via: ByContext, about: "context", bound: contextBound}
+	if o.Context != "" {
+		a.about += " " + o.Context
+	}
 	config, err := o.loadKubeconfig()
 	if err != nil {
 		a.skip = err
