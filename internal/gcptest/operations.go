@@ -145,8 +145,8 @@ func waitOperation(c *call) (any, *Error) {
 		}
 		timer.Stop()
 		s.mu.Lock()
-		s.settle()
 	}
+	s.settle() // also where the end came since the call was admitted
 	return clone(o.fields), nil
 }
 
