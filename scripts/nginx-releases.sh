@@ -72,12 +72,17 @@ mirror_of() {
 	return 1
 }
 
+# is_there says whether a suite's root was made before, without asking any mirror.
+is_there() {
+	[ -s "$roots/.suite-$1" ] && [ -x "$roots/$(cat "$roots/.suite-$1")/usr/sbin/nginx" ]
+}
+
 # make_root installs one suite, beside the place where it will lie, and moves it
 # there under the name of the version that it turned out to hold.
 make_root() {
 	suite=$1
 	stamp=$roots/.suite-$suite
-	if [ "$again" = no ] && [ -s "$stamp" ] && [ -x "$roots/$(cat "$stamp")/usr/sbin/nginx" ]; then
+	if [ "$again" = no ] && is_there "$suite"; then
 		say "$suite: nginx $(cat "$stamp") is there"
 		return 0
 	fi
@@ -120,11 +125,12 @@ command -v curl >/dev/null || command -v wget >/dev/null || cannot "neither curl
 mkdir -p "$roots"
 
 if [ -z "$suites" ]; then
-	suites=trixie
-	if mirror_of forky >/dev/null; then suites="$suites forky"; else suites="$suites sid"; fi
+	newest=sid
+	if is_there forky || { ! is_there sid && mirror_of forky >/dev/null; }; then newest=forky; fi
+	suites="trixie $newest"
 fi
 made=0
 for suite in $suites; do
 	if make_root "$suite"; then made=$((made + 1)); fi
 done
-[ "$made" -gt 0 ] || cannot "none of the suites$suites could be installed"
+[ "$made" -gt 0 ] || cannot "none of these suites could be installed: $suites"

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"causeway/internal/nginxtest"
 	"causeway/templates"
 )
@@ -121,15 +119,19 @@ func startEdited(t *testing.T, binary nginxtest.Binary, v templates.ILB, upstrea
 
 // http1 is a client that speaks HTTP/1.1 alone, http2 one that speaks HTTP/2 alone.
 func (b *bed) http1(t *testing.T) *http.Client {
-	transport := &http.Transport{TLSClientConfig: b.client.Clone(), TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return b.speaking(t, func(p *http.Protocols) { p.SetHTTP1(true) })
 }
 
 func (b *bed) http2(t *testing.T) *http.Client {
-	transport := &http2.Transport{TLSClientConfig: b.client.Clone()}
+	return b.speaking(t, func(p *http.Protocols) { p.SetHTTP2(true) })
+}
+
+func (b *bed) speaking(t *testing.T, choose func(*http.Protocols)) *http.Client {
+	var protocols http.Protocols
+	choose(&protocols)
+	transport := &http.Transport{TLSClientConfig: b.client.Clone(), Protocols: &protocols}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // clients are one for each HTTP version that the release may offer.

@@ -58,6 +58,9 @@ func TestAQuietWatchHasItsHeadersAtOnceAndEachEventAsItComes(t *testing.T) {
 				t.Run(mode+" "+version, func(t *testing.T) {
 					began := time.Now()
 					watch := get(t, client, b.url+"/watch")
+					if watch.Proto != version+".0" && watch.Proto != version {
+						t.Fatalf("the client speaks %s", watch.Proto)
+					}
 					if took := time.Since(began); watch.StatusCode != http.StatusOK || took > soon {
 						t.Fatalf("status %d after %s", watch.StatusCode, took)
 					}
