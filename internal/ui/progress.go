@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -33,8 +34,9 @@ type Progress struct {
 	now    func() time.Time
 	every  func(time.Duration) (ticks <-chan time.Time, stop func())
 
-	alive []*line // in the order in which they began
-	drawn int     // lines on the terminal that will be drawn over
+	text  bytes.Buffer // what goes out with the next flush: whole frames do not flicker
+	alive []*line      // in the order in which they began
+	drawn int          // lines on the terminal that will be drawn over
 	frame int
 	stop  chan struct{} // of the goroutine; nil while none runs
 }
@@ -70,7 +72,7 @@ func (p *Progress) Colour(on bool) *Progress {
 // Start says that a step begins.
 func (p *Progress) Start(id, title string) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	now := p.now()
 	p.alive = append(p.alive, &line{id: id, title: oneLine(title), began: now, told: now})
 	if p.tty {
@@ -84,7 +86,7 @@ func (p *Progress) Start(id, title string) {
 // Note says what a step is waiting for. The same text again says nothing.
 func (p *Progress) Note(id, text string) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	l := p.find(id)
 	text = oneLine(text)
 	if l == nil || l.note == text {
@@ -96,39 +98,48 @@ func (p *Progress) Note(id, text string) {
 		return
 	}
 	l.told = p.now()
-	p.plain("note", l, text)
+	p.plain("note", l, ": "+text)
 }
 
 // Done says that a step has ended well, after took; text may be empty.
 func (p *Progress) Done(id string, took time.Duration, text string) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	l := p.take(id)
 	if !p.tty {
-		p.plain("done", l, ended(took, oneLine(text)))
+		p.plain("done", l, " ("+ended(took)+")"+after(": ", oneLine(text)))
 		return
 	}
-	p.above(p.paint(green, "✓") + " " + l.title + p.paint(faint, "  "+ended(took, "")) + after("  ", oneLine(text)))
+	p.above(p.paint(green, "✓") + " " + l.title + p.paint(faint, "  "+ended(took)) + after("  ", oneLine(text)))
 }
 
 // Fail says that a step has failed.
 func (p *Progress) Fail(id string, err error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	l := p.take(id)
 	text := Redact(err.Error())
 	if !p.tty {
-		p.plain("FAIL", l, strings.ReplaceAll(text, "\n", "\n       "))
+		p.plain("FAIL", l, ": "+strings.ReplaceAll(text, "\n", "\n       "))
 		return
 	}
-	p.above(p.paint(red, "✗") + " " + l.title + p.paint(faint, "  "+ended(p.now().Sub(l.began), "")) + "\n  " + strings.ReplaceAll(text, "\n", "\n  "))
+	p.above(p.paint(red, "✗") + " " + l.title + p.paint(faint, "  "+ended(p.now().Sub(l.began))) + "\n  " + strings.ReplaceAll(text, "\n", "\n  "))
 }
 
 // Line writes a line of the story between the steps' lines.
 func (p *Progress) Line(text string) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	p.above(Redact(text))
+}
+
+// flush writes what has been put together, and lets the next one in.
+func (p *Progress) flush() {
+	if p.text.Len() > 0 {
+		_, _ = p.out.Write(p.text.Bytes()) // who cannot hear the story still gets the job done
+		p.text.Reset()
+	}
+	p.mu.Unlock()
 }
 
 func (p *Progress) find(id string) *line {
@@ -157,13 +168,13 @@ func (p *Progress) take(id string) *line {
 
 // plain writes a line for a log.
 func (p *Progress) plain(word string, l *line, text string) {
-	fmt.Fprintf(p.out, "%-5s  %s%s\n", word, l.title, after(": ", text))
+	fmt.Fprintf(&p.text, "%-5s  %s%s\n", word, l.title, text)
 }
 
 // above writes a line that stays, over those that live.
 func (p *Progress) above(text string) {
 	p.erase()
-	fmt.Fprintln(p.out, text)
+	fmt.Fprintln(&p.text, text)
 	if p.tty {
 		p.draw()
 	}
@@ -171,7 +182,7 @@ func (p *Progress) above(text string) {
 
 func (p *Progress) erase() {
 	if p.drawn > 0 {
-		fmt.Fprintf(p.out, "\x1b[%dA\x1b[J", p.drawn) // up, and clear to the end
+		fmt.Fprintf(&p.text, "\x1b[%dA\x1b[J", p.drawn) // up, and clear to the end
 		p.drawn = 0
 	}
 }
@@ -183,9 +194,9 @@ func (p *Progress) draw() {
 	const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 	shape := string([]rune(spinner)[p.frame%utf8.RuneCountInString(spinner)])
 	for _, l := range p.alive {
-		elapsed := ended(p.now().Sub(l.began), "")
+		elapsed := ended(p.now().Sub(l.began))
 		text := cut(l.title+after("  ", l.note), p.width-len(elapsed)-5)
-		fmt.Fprintf(p.out, "%s %s  %s\n", p.paint(cyan, shape), text, p.paint(faint, elapsed))
+		fmt.Fprintf(&p.text, "%s %s  %s\n", p.paint(cyan, shape), text, p.paint(faint, elapsed))
 	}
 	p.drawn = len(p.alive)
 }
@@ -218,7 +229,7 @@ func (p *Progress) run() {
 // tick draws the next frame, or tells a log what is being waited for.
 func (p *Progress) tick() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.flush()
 	if p.tty {
 		p.frame++
 		if len(p.alive) > 0 {
@@ -236,7 +247,7 @@ func (p *Progress) tick() {
 		if l.note != "" {
 			waits = l.note
 		}
-		p.plain("wait", l, waits+" ("+ended(now.Sub(l.began), "")+")")
+		p.plain("wait", l, ": "+waits+" ("+ended(now.Sub(l.began))+")")
 	}
 }
 
@@ -259,17 +270,14 @@ func paint(on bool, code, text string) string {
 }
 
 // ended renders a duration as people read it: 0.4s, 12s, 2m05s.
-func ended(took time.Duration, text string) string {
-	var shown string
+func ended(took time.Duration) string {
 	switch {
 	case took < 10*time.Second:
-		shown = fmt.Sprintf("%.1fs", took.Seconds())
+		return fmt.Sprintf("%.1fs", took.Seconds())
 	case took < time.Minute:
-		shown = fmt.Sprintf("%.0fs", took.Seconds())
-	default:
-		shown = fmt.Sprintf("%dm%02ds", int(took.Minutes()), int(took.Seconds())%60)
+		return fmt.Sprintf("%.0fs", took.Seconds())
 	}
-	return shown + after(": ", text)
+	return fmt.Sprintf("%dm%02ds", int(took.Minutes()), int(took.Seconds())%60)
 }
 
 func after(separator, text string) string {
