@@ -96,8 +96,8 @@ func (s *session) refusal(a answer, other string) Result {
 		return fail("CW-PROBE-ANONYMOUS", nil, "the API server takes the caller for system:anonymous: %s", a.message())
 	case a.code == http.StatusForbidden && a.fromKube():
 		return fail("CW-PROBE-FORBIDDEN", nil, "%s", a.message())
-	case a.code >= 502 && a.code <= 504 && !a.fromKube():
-		return fail("CW-PROBE-UPSTREAM", nil, "the proxy has no answer from the API server: %s", a.who())
+	case a.code >= 500 && !a.fromKube():
+		return fail("CW-PROBE-UPSTREAM", nil, "the proxy has no answer from the API server, or trouble of its own: %s", a.who())
 	case !a.fromKube():
 		return fail("CW-PROBE-NOT-KUBE", nil, "not kube-apiserver: %s", a.who())
 	}

@@ -19,6 +19,7 @@ func idleHop(ctx context.Context, s *session) Result {
 	case s.quiet == "":
 		return skip("the identity may watch neither namespaces nor pods in %s", s.namespace)
 	}
+	start := s.options.Now() // before the headers: a proxy may hold them back
 	response, err := s.openWatch(ctx, "", s.quiet, s.quietQuery(want))
 	if err != nil {
 		return requestFailure(err, "CW-PROBE-IDLE-CUT", "hold a watch")
@@ -29,7 +30,6 @@ func idleHop(ctx context.Context, s *session) Result {
 		}
 	}
 	defer func() { _ = response.Body.Close() }()
-	start := s.options.Now()
 	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer))
 	held := s.options.Now().Sub(start)
 	switch {

@@ -80,6 +80,7 @@ func viewer(t *testing.T, server *kubetest.Server, namespace string) string {
 }
 
 func TestARealAPIServerPassesAsAViewer(t *testing.T) {
+	t.Parallel()
 	server := kubetest.Start(t)
 	namespace := server.Namespace(t)
 	token := viewer(t, server, namespace)
@@ -152,6 +153,7 @@ func wantReal(t *testing.T, report Report, namespace string) {
 }
 
 func TestARealAPIServerTellsWhoIsWrong(t *testing.T) {
+	t.Parallel()
 	server := kubetest.Start(t)
 	for name, c := range map[string]struct {
 		user      *clientcmdapi.AuthInfo
@@ -177,6 +179,7 @@ func TestARealAPIServerTellsWhoIsWrong(t *testing.T) {
 }
 
 func TestOnARealAPIServerALiveChangeComesThroughAndGoes(t *testing.T) {
+	t.Parallel()
 	server := kubetest.Start(t)
 	namespace := server.Namespace(t)
 	kubeconfig := realKubeconfig(t, server, namespace, admin(t, server))
@@ -223,6 +226,7 @@ func probeMaps(t *testing.T, server *kubetest.Server, namespace string) []string
 
 // The sizes of the large-body hop stand between these two answers.
 func TestARealAPIServersOwnBodyLimitIsAboveTheHops(t *testing.T) {
+	t.Parallel()
 	server := kubetest.Start(t)
 	s, err := newSession(Target{Kubeconfig: realKubeconfig(t, server, "default", admin(t, server))}, withDefaults(Options{}))
 	if err != nil {
@@ -248,6 +252,7 @@ func TestARealAPIServersOwnBodyLimitIsAboveTheHops(t *testing.T) {
 }
 
 func TestShellcheckHasNothingToSay(t *testing.T) {
+	t.Parallel()
 	path, err := exec.LookPath("shellcheck")
 	if err != nil {
 		t.Log("shellcheck is not installed; make lint asks for it")

@@ -38,6 +38,7 @@ func (c failing) start(t *testing.T) (*fake, []byte) {
 }
 
 func TestEachFailureIsNamedAtItsHop(t *testing.T) {
+	t.Parallel()
 	for name, c := range allCases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

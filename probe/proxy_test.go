@@ -34,6 +34,7 @@ func connectProxy(f *fake) string {
 }
 
 func TestAProxyIsUsedAndTold(t *testing.T) {
+	t.Parallel()
 	named := func(c *clientcmdapi.Cluster) { // loopback is never proxied by the environment
 		c.Server, c.TLSServerName = "https://kube.example", "kubernetes.default.svc"
 	}

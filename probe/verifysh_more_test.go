@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -96,7 +97,53 @@ func TestVerifyShWorksWithCurlAlone(t *testing.T) {
 	}
 }
 
+// The image of the in-cluster run, and many a router, have busybox and curl alone.
+func TestVerifyShWorksWithBusyboxsToolsAlone(t *testing.T) {
+	t.Parallel()
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Log("busybox is not installed; nothing to try it with")
+		return
+	}
+	path := withoutOpenssl(t)
+	dir := strings.TrimPrefix(path[0], "PATH=")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if entry.Name() == "curl" {
+			continue
+		}
+		if err := errors.Join(os.Remove(filepath.Join(dir, entry.Name())), os.Symlink(busybox, filepath.Join(dir, entry.Name()))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, _ := failing{}.start(t)
+	f.token = jwt(time.Now().Add(time.Hour))
+	stdout, stderr, code := runScript(t, []string{filepath.Join(dir, "sh")}, path, "--kubeconfig", writeFile(t, "kubeconfig", f.kubeconfig(t, nil)),
+		"-o", "json", "--large-body", "--idle", "1", "--right", "get:pods")
+	report, err := ParseScript([]byte(stdout))
+	if err != nil || code != 0 || stderr != "" {
+		t.Fatalf("exit %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	if ends := report.Hop(HopIdentity).Facts["token_ends"]; ends == "" || report.Hop(HopTLS).Facts["days_left"] != "100" {
+		t.Errorf("token ends %q, tls %v", ends, report.Hop(HopTLS).Facts)
+	}
+}
+
+func TestVerifyShHeedsNoProxy(t *testing.T) {
+	t.Parallel()
+	_, kubeconfig := failing{}.start(t)
+	env := []string{"HTTPS_PROXY=http://user:hunter2@127.0.0.1:1", "NO_PROXY=127.0.0.1"}
+	stdout, stderr, code := runScript(t, []string{"sh"}, env, "--kubeconfig", writeFile(t, "kubeconfig", kubeconfig))
+	if code != 0 || strings.Contains(stdout, "proxy") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
 func TestVerifyShNamesCertificateFaultsWithCurlAlone(t *testing.T) {
+	t.Parallel()
 	for name, c := range tlsCases() {
 		if !strings.HasPrefix(c.code, "CW-PROBE-TLS-") || c.code == "CW-PROBE-TLS-TIMEOUT" ||
 			strings.Contains(name, "common name alone") || strings.Contains(name, "all at once") {

@@ -67,6 +67,7 @@ func writeFile(t *testing.T, name string, data []byte) string {
 }
 
 func TestVerifyShNamesEachFailureAtItsHop(t *testing.T) {
+	t.Parallel()
 	for name, c := range allCases() {
 		t.Run(name, func(t *testing.T) {
 			if c.goOnly != "" {
@@ -95,6 +96,7 @@ func TestVerifyShNamesEachFailureAtItsHop(t *testing.T) {
 }
 
 func TestVerifyShPassesAWorkingServerUnderEachShell(t *testing.T) {
+	t.Parallel()
 	for _, shell := range shells() {
 		t.Run(strings.Join(shell, " "), func(t *testing.T) {
 			t.Parallel()

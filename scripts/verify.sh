@@ -447,7 +447,7 @@ judge() {
 	elif [ "$code" = 403 ] && from_kube; then
 		r_code=CW-PROBE-FORBIDDEN
 	elif ! from_kube; then
-		case $code in 502 | 503 | 504) r_code=CW-PROBE-UPSTREAM ;; *) r_code=CW-PROBE-NOT-KUBE ;; esac
+		case $code in 50[0-9]) r_code=CW-PROBE-UPSTREAM ;; *) r_code=CW-PROBE-NOT-KUBE ;; esac
 	fi
 }
 
@@ -610,8 +610,7 @@ case $cert_names in
 esac
 protocol=$(sed -n 's/^\* SSL connection using TLSv\([0-9.]*\) .*/TLS \1/p' "$work/version.err" | tail -n 1)
 cipher=$(sed -n 's/^\* SSL connection using [^ ]* \/ \([^ ]*\).*/\1/p' "$work/version.err" | tail -n 1)
-alpn=
-! said 'alpn.*accepted.*(h2|http/1\.1)' || alpn=$(sed -n 's/^\* ALPN.*accepted \(to use \)*\(h2\|http\/1\.1\).*/\2/p' "$work/version.err" | tail -n 1)
+alpn=$(sed -n 's/^\* ALPN.* accepted \(to use \)*\([a-z0-9./]*\).*/\2/p' "$work/version.err" | tail -n 1)
 t_detail="${protocol:-TLS}, ${cipher:-cipher not told}, ${alpn:-no ALPN}"
 t_status=pass t_code=
 fact protocol "$protocol"
@@ -747,7 +746,8 @@ open_watch() { # VERSION SECONDS
 }
 # headers_held SECONDS: the loaded watch had none until nearly its end, or none at all
 headers_held() {
-	[ "$rc:$code" != 28:000 ] || return 0
+	# cut by a read timeout before they came: held back as well
+	[ "$code" != 000 ] || { more "$n_pre" 0 && more "$(awk -v a="$n_total" -v b="$n_pre" 'BEGIN { print a - b }')" 0.8 && return 0; }
 	[ "$code" = 200 ] && more "$(awk -v a="$n_start" -v b="$n_pre" 'BEGIN { print a - b }')" "$(awk -v a="$1" 'BEGIN { print a * 0.8 }')"
 }
 watch_over() { # VERSION LABEL
@@ -760,7 +760,7 @@ watch_over() { # VERSION LABEL
 		fi
 	fi
 	! more "$n_total" "$w_total" || w_total=$n_total
-	[ "$rc:$code" != 28:200 ] || rc=0 # the headers came; that it is not ended is the idle hop's business
+	[ "$code" != 200 ] || rc=0 # the headers came; how it ended is the idle hop's business
 	judge CW-PROBE-WATCH "watch over $2"
 	w_code=$r_code
 	fact "headers_ms_$(printf '%s' "$2" | tr -d /)" "$(ms "$n_start" "$n_pre")"
