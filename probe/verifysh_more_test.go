@@ -92,7 +92,7 @@ func TestVerifyShWorksWithCurlAlone(t *testing.T) {
 	if err != nil || code != 0 || stderr != "" {
 		t.Fatalf("exit %d, %v\n%s%s", code, err, stdout, stderr)
 	}
-	if r := report.Hop(HopTLS); !strings.Contains(r.Detail, "no openssl here") || r.Facts["days_left"] != "100" {
+	if r := report.Hop(HopTLS); !strings.Contains(r.Detail, "no openssl here: its names are not listed") || r.Facts["days_left"] != "100" {
 		t.Errorf("tls: %q, %v", r.Detail, r.Facts)
 	}
 }

@@ -521,9 +521,9 @@ fi
 cert_names='' cert_issuer='' cert_subject='' cert_end='' cert_begin='' cert_note=''
 look_at_certificate() {
 	if [ -z "$openssl" ]; then
-		cert_note='; no openssl here: the certificate is not described'
+		cert_note='; no openssl here: its names are not listed'
 	elif [ -n "$proxy_used" ]; then
-		cert_note='; through a proxy: the certificate is not described'
+		cert_note='; through a proxy: its names are not listed'
 	else
 		sni=$name
 		! is_address "$name" || sni=
@@ -731,7 +731,7 @@ else
 	if [ -n "$r_code" ]; then
 		hop list fail "$(ms "$n_total")" "$r_code" "$r_detail"
 	else
-		count=$(awk '{ n += gsub(/"metadata": *{ *"name"/, "") } END { print n + 0 }' "$f.body")
+		count=$(awk '{ n += gsub(/"metadata": *[{] *"name"/, "") } END { print n + 0 }' "$f.body")
 		size=$(($(wc -c <"$f.body")))
 		fact count "$count"
 		hop list pass "$(ms "$n_total")" "" "$collection: $count, $size bytes"
