@@ -181,6 +181,36 @@ func TestEveryReleaseTakesTheConfigurationWithoutAWarning(t *testing.T) {
 	})
 }
 
+// TestNginxNeedsNoRights runs it as the pod does: as user 101, with no right to
+// anything but its run folder.
+func TestNginxNeedsNoRights(t *testing.T) {
+	onEachRelease(t, func(t *testing.T, binary nginxtest.Binary) {
+		if os.Geteuid() == 0 && binary.Root != "" {
+			return // it lies in root's own cache directory, which no other user may enter
+		}
+		for _, mode := range []string{templates.Terminate, templates.Passthrough} {
+			api := newAPI(t)
+			c, _ := config(t, values(binary, mode, api.addr(), api.ca.PEM))
+			if os.Geteuid() == 0 {
+				// Another user cannot enter the test's own directory.
+				dir, err := os.MkdirTemp("", "causeway-nginx-")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { os.RemoveAll(dir) })
+				c.Dir, c.UID = dir, 101
+			}
+			r := run(t, binary, c)
+			if got := get(t, http.DefaultClient, "http://"+r.Health.String()+"/readyz").StatusCode; got != http.StatusOK {
+				t.Errorf("%s: /readyz answers %d", mode, got)
+			}
+			if said := r.ErrorLog(); strings.Contains(said, "denied") || strings.Contains(said, "[warn]") {
+				t.Errorf("%s: nginx complains:\n%s", mode, said)
+			}
+		}
+	})
+}
+
 func TestDirectivesThatHoldIdleSessionsForHours(t *testing.T) {
 	// The kubelet ends an exec session after four idle hours and the API server a
 	// watch after one at most; nothing here may be shorter than an hour.

@@ -35,6 +35,7 @@ type Config struct {
 	// Listen and Health are addresses to take; free loopback ones when not given.
 	Listen, Health netip.AddrPort
 	Env            []string // beside the machine's own
+	UID            uint32   // when root runs the test: the user and group to be; 0 stays root
 }
 
 // Run is an nginx that was started.
@@ -95,7 +96,13 @@ func (b Binary) Prepare(c Config) (listen, health netip.AddrPort, err error) {
 			return listen, health, fmt.Errorf("prepare nginx: %w", err)
 		}
 	}
-	return listen, health, nil
+	if c.UID == 0 {
+		return listen, health, nil
+	}
+	err = filepath.WalkDir(c.Dir, func(path string, _ os.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, int(c.UID), int(c.UID)))
+	})
+	return listen, health, err
 }
 
 // layout is the container's, moved into Dir.
@@ -158,6 +165,10 @@ func Start(ctx context.Context, b Binary, c Config) (*Run, error) {
 	}
 	defer said.Close()
 	cmd.Stdout, cmd.Stderr = said, said
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if c.UID != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.UID}
+	}
 	run := &Run{Addr: listen, Health: health, Dir: c.Dir, binary: b, cmd: cmd, done: make(chan struct{})}
 	if err := run.start(); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
@@ -181,7 +192,7 @@ func Start(ctx context.Context, b Binary, c Config) (*Run, error) {
 // goroutine until nginx has ended. In a group of its own, so that Ctrl-C in the
 // terminal leaves the order of the ending to the caller.
 func (r *Run) start() error {
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	r.cmd.SysProcAttr.Pdeathsig, r.cmd.SysProcAttr.Setpgid = syscall.SIGTERM, true
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
