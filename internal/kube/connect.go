@@ -87,30 +87,56 @@ func Connect(ctx context.Context, options ConnectOptions) (*Client, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // the slower ways are given up once one is taken
-	results := make([]chan outcome, len(attempts))
-	for i, a := range attempts {
-		results[i] = make(chan outcome, 1)
-		go func() { results[i] <- options.try(ctx, a) }()
-	}
-	failed := make([]error, len(attempts))
-	for i, a := range attempts {
-		result := <-results[i]
-		if failed[i] = result.err; result.err != nil {
-			continue
+	taken, results := options.race(ctx, attempts)
+	if taken < 0 {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("connect cluster: %w", context.Cause(ctx))
 		}
-		options.Note("reaches the cluster by " + a.about + as(result.user))
-		result.client.clusterCA = options.Endpoints.CA
+		return nil, unreachable(attempts, results)
+	}
+	options.Note("reaches the cluster by " + attempts[taken].about + as(results[taken].user))
+	client := results[taken].client
+	if client.via == ByDNS {
+		client.clusterCA = options.Endpoints.CA
 		for _, endpoint := range []string{options.Endpoints.Private, options.Endpoints.Public} {
-			if endpoint != "" && a.via == ByDNS {
-				result.client.tlsOf = append(result.client.tlsOf, serverURL(endpoint))
+			if endpoint != "" {
+				client.tlsOf = append(client.tlsOf, serverURL(endpoint))
 			}
 		}
-		return result.client, nil
 	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("connect cluster: %w", context.Cause(ctx))
+	return client, nil
+}
+
+// race tries all ways at once and returns the index of the one to take: the
+// first in the order that works. A way before it that is still silent after
+// endpointBound (a kubeconfig's plugin, say) is not waited for. -1: none works.
+func (o ConnectOptions) race(ctx context.Context, attempts []attempt) (int, []outcome) {
+	type numbered struct {
+		index int
+		outcome
 	}
-	return nil, unreachable(attempts, failed)
+	ended := make(chan numbered, len(attempts))
+	for i, a := range attempts {
+		go func() { ended <- numbered{i, o.try(ctx, a)} }()
+	}
+	results, patient := make([]outcome, len(attempts)), o.Env.withDefaults().After(endpointBound)
+	for open := len(attempts); open > 0; {
+		select {
+		case n := <-ended:
+			results[n.index], open = n.outcome, open-1
+		case <-patient:
+			patient = nil
+		}
+		for i, result := range results {
+			if result.client != nil {
+				return i, results
+			}
+			if result.err == nil && patient != nil {
+				break // still under way, and it comes first
+			}
+		}
+	}
+	return -1, results
 }
 
 func as(user string) string {
@@ -234,12 +260,12 @@ func (o ConnectOptions) proxyOf(config *rest.Config) string {
 
 // unreachable is the error when no way works. Its code is that of the first
 // attempt that got an answer: a refusal says more than a silence.
-func unreachable(attempts []attempt, failed []error) error {
+func unreachable(attempts []attempt, failed []outcome) error {
 	code, answered := "CW-KUBE-UNREACHABLE", false
 	var text strings.Builder
 	for i, a := range attempts {
 		var known *Error
-		cause := failed[i]
+		cause := failed[i].err
 		if errors.As(cause, &known) {
 			cause = known.Cause
 			if known.code != "" && known.code != "CW-KUBE-UNREACHABLE" && !answered {

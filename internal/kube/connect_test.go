@@ -149,6 +149,21 @@ func TestConnectTakesAWayThatWorks(t *testing.T) {
 	}
 }
 
+func TestASilentContextIsNotWaitedForLong(t *testing.T) {
+	server := kubetest.Start(t)
+	quiet := silent(t)
+	began := time.Now()
+	client, err := Connect(context.Background(), ConnectOptions{Tokens: google(kubetest.GoogleToken), Proxy: direct, Env: fast(10),
+		Endpoints:  Endpoints{Private: server.AddrPort().String(), CA: server.CA},
+		Kubeconfig: kubeconfig(t, "t", contextEntry{name: "stale", server: "https://" + quiet, ca: server.CA})})
+	if err != nil || client.Via() != ByPrivate {
+		t.Fatalf("%v, %v", client, err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
 func TestConnectRefusesWhatIsNotThisCluster(t *testing.T) {
 	server := kubetest.Start(t)
 	ours := Endpoints{Private: "192.0.2.1", CA: server.CA}

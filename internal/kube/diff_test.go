@@ -80,7 +80,7 @@ func TestDiffSeesWhatAnApplyWouldRemove(t *testing.T) {
 			want := parse(t, "{apiVersion: v1, kind: X, data: {a: '1'}}")
 			live := parse(t, "{apiVersion: v1, kind: X, metadata: {labels: {x: '1'}}, data: {a: '1', b: '2'}, spec: {ports: [{port: 80, protocol: TCP}]}}")
 			live.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: test.manager, Operation: metav1.ManagedFieldsOperationType(test.operation),
-				FieldsV1: &metav1.FieldsV1{Raw: []byte(`{}`)}}})
+				FieldsV1: metav1.NewFieldsV1(`{}`)}})
 			// Written past SetManagedFields, which refuses what does not parse.
 			entry := live.Object["metadata"].(map[string]any)["managedFields"].([]any)[0].(map[string]any)
 			entry["fieldsV1"] = jsonOf(test.raw)

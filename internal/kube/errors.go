@@ -84,6 +84,8 @@ func codeOf(err error) string {
 		return "CW-KUBE-INVALID"
 	case untrusted(err):
 		return "CW-KUBE-UNTRUSTED"
+	case overloaded(err):
+		return "CW-KUBE-BUSY"
 	case transient(err) || timedOut(err):
 		return "CW-KUBE-UNREACHABLE"
 	}
@@ -105,12 +107,28 @@ func timedOut(err error) bool {
 	return errors.As(err, &network) && network.Timeout() && !errors.Is(err, context.Canceled)
 }
 
+// overloaded reports whether the server answered, but could not do its work now:
+// it is busy, or its etcd or a front end before it is being replaced.
+func overloaded(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.Status().Code {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	case http.StatusInternalServerError:
+		return strings.Contains(status.Status().Message, "etcdserver:")
+	}
+	return false
+}
+
 // transient reports whether the same request may well succeed in a moment.
 func transient(err error) bool {
 	if untrusted(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	if apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) {
+	if overloaded(err) {
 		return true
 	}
 	var op *net.OpError

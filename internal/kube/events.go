@@ -121,6 +121,9 @@ func cureOf(reason, message string) (code, do string) {
 // String is the event as one line.
 func (e Event) String() string {
 	text := e.Reason + ": " + firstLine(e.Message)
+	if e.Code == "CW-LB-FIREWALL" {
+		text = e.Reason + ": " + e.Message // it holds the command to run, which is long
+	}
 	if e.Cure != "" {
 		text += " (" + e.Cure + ")"
 	}

@@ -18,7 +18,7 @@ func (w *walker) removed(want, live *unstructured.Unstructured) {
 			continue
 		}
 		var owned map[string]any
-		if json.Unmarshal(entry.FieldsV1.Raw, &owned) != nil {
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &owned) != nil {
 			continue // nothing that can be compared; an apply decides
 		}
 		w.owned("", owned, content(want), live.Object)

@@ -96,7 +96,25 @@ func (c *Client) WaitServiceIP(ctx context.Context, ref Ref, want netip.Addr, bo
 			}
 			return fail("CW-LB-TIMEOUT", "wait for", ref.String(), "no load balancer within %s, and no event says why", bound)
 		}})
+	if err == nil && note != nil {
+		c.noteFirewall(ctx, ref, note)
+	}
 	return err
+}
+
+// noteFirewall tells of a firewall rule that somebody else must make: the load
+// balancer has its address then, and drops every packet.
+func (c *Client) noteFirewall(ctx context.Context, ref Ref, note func(string)) {
+	events, err := c.Events(ctx, ref)
+	if err != nil {
+		return // not the wait's matter: the address is there
+	}
+	for _, e := range events {
+		if e.Code == "CW-LB-FIREWALL" {
+			note(e.String())
+			return
+		}
+	}
 }
 
 func wrongIP(ref Ref, want netip.Addr, got []netip.Addr) *Error {

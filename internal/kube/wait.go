@@ -95,7 +95,7 @@ func wrapWait(w waiting, err error) error { return wrap("wait for", w.ref.String
 // the control plane being replaced.
 func passing(err error) bool {
 	var known *Error
-	return errors.As(err, &known) && known.code == "CW-KUBE-UNREACHABLE"
+	return errors.As(err, &known) && (known.code == "CW-KUBE-UNREACHABLE" || known.code == "CW-KUBE-BUSY")
 }
 
 // changes gives each state of the object that a watch shows (nil: deleted), until

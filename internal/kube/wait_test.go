@@ -40,6 +40,21 @@ func TestServiceGetsItsAddress(t *testing.T) {
 	}
 }
 
+func TestFirewallRuleThatOthersMustMakeIsTold(t *testing.T) {
+	r := newRig(t, Env{})
+	service := r.manifest("Service")
+	r.apply(service)
+	command := "gcloud compute firewall-rules create k8s-fw-x --network vpc --allow tcp:443 " + strings.Repeat("--source-ranges 172.31.0.0/16 ", 10) + "--project host"
+	r.event(r.get(RefOf(service)), "Normal", "LoadBalancerManualChange", "Firewall change required by security admin: `"+command+"`")
+	r.balance("10.156.0.26")
+	if err := r.client.WaitServiceIP(context.Background(), RefOf(service), reserved, time.Minute, r.notes.note); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(r.notes.text(), command) {
+		t.Errorf("the command is not told whole: %s", r.notes.text())
+	}
+}
+
 func TestServiceThatGetsNoGoodAddress(t *testing.T) {
 	sync := func(message string) func(rig, *unstructured.Unstructured) {
 		return func(r rig, service *unstructured.Unstructured) {
