@@ -42,7 +42,7 @@ demo: build lab-tools ## the whole main job in the lab, from nothing to nothing
 	@cd lab && $(GO) run . demo
 
 e2e: build lab-tools ## the demo's assertions, and more, as tests
-	@scripts/gotest.sh -C lab -tags e2e ./e2e/...
+	@scripts/gotest.sh -C lab -tags e2e ./...
 
 .PHONY: lab-tools
 lab-tools: setup
@@ -53,7 +53,7 @@ bench: build tools ## speed and memory, as ratios within one run
 	$(GO) run ./bench
 
 golden: ## rewrite the golden files after a wanted change
-	$(GO) test ./probe ./templates ./internal/ui ./exposer/... ./cmd/... -update
+	$(GO) test ./probe ./templates ./kubeconfig ./internal/ui ./internal/gcptest/discovery ./exposer/... ./cmd/... -update
 
 docs: ## make docs/troubleshooting.md from the catalogue
 	$(GO) test ./internal/explain -run TestTroubleshootingPage -update

@@ -89,6 +89,8 @@ func (e *Exec) config() *clientcmdv1.ExecConfig {
 	config := &clientcmdv1.ExecConfig{
 		Command: e.Command, Args: e.Args, APIVersion: execAPI, InstallHint: hint,
 		InteractiveMode: clientcmdv1.NeverExecInteractiveMode,
+		// The plugin renews the token at the cluster that the client talks to.
+		ProvideClusterInfo: true,
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Env)) {
 		config.Env = append(config.Env, clientcmdv1.ExecEnvVar{Name: name, Value: e.Env[name]})

@@ -38,7 +38,7 @@ func TestBuildLoads(t *testing.T) {
 			Command: "causeway", Args: []string{"credential"}, Env: map[string]string{"B": "2", "A": "1"},
 		}}, func(t *testing.T, cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo, context *clientcmdapi.Context) {
 			wanted := clientcmdapi.ExecConfig{
-				Command: "causeway", Args: []string{"credential"}, APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: "Never",
+				Command: "causeway", Args: []string{"credential"}, APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: "Never", ProvideClusterInfo: true,
 				Env: []clientcmdapi.ExecEnvVar{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}}, InstallHint: installHint,
 			}
 			if diff := cmp.Diff(wanted.String(), user.Exec.String()); diff != "" {

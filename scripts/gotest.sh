@@ -5,12 +5,15 @@ set -uo pipefail
 dir=.
 if [ "${1:-}" = -C ]; then dir=$2; shift 2; fi
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Tests that need a tool that is not on the machine say so here instead of failing.
+export CAUSEWAY_NOT_RUN_FILE=$log.not-run
+trap 'rm -f "$log" "$CAUSEWAY_NOT_RUN_FILE"' EXIT
 cd "$dir" || exit 1
 go test -count=1 -timeout 25m -v "$@" 2>&1 | tee "$log" |
   grep --line-buffered -E '^(ok|FAIL|panic:|---? FAIL|\s+--- FAIL|.*_test\.go:[0-9]+:|#|.*\.go:[0-9]+:[0-9]+:|NOTE)' 
 status=${PIPESTATUS[0]}
 count() { grep -cE "^ *--- $1:" "$log"; }
 if [ "$status" -ne 0 ] && [ "$(count FAIL)" -eq 0 ]; then tail -60 "$log"; fi
+if [ -s "$CAUSEWAY_NOT_RUN_FILE" ]; then echo "NOT RUN, for want of a tool:"; sort -u "$CAUSEWAY_NOT_RUN_FILE"; fi
 printf '%s passed, %s failed, %s skipped\n' "$(count PASS)" "$(count FAIL)" "$(count SKIP)"
 exit "$status"

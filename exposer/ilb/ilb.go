@@ -47,12 +47,14 @@ type exposure struct {
 	serverName  string         // passthrough: a name that the API server's certificate bears
 	serverNames []string       // all of them
 
-	addr   netip.Addr       // of the load balancer; invalid until known
-	ca     *certs.Authority // signs the leaf; nil until known, or with a leaf of the user's own
-	caPEM  []byte           // what clients trust
-	leaf   *certs.Pair      // what nginx serves
-	client *certs.Pair      // mtls: what the kubeconfig carries
-	own    own              // the user's own files
+	addr     netip.Addr       // of the load balancer; invalid until known
+	ca       *certs.Authority // signs the leaf; nil until known, or with a leaf of the user's own
+	caPEM    []byte           // what clients trust
+	caEnded  bool             // the CA in the cluster has expired: only a rotation helps
+	clientCA *certs.Authority // mtls: signs those who may come in
+	leaf     *certs.Pair      // what nginx serves
+	client   *certs.Pair      // mtls: what the kubeconfig carries
+	own      own              // the user's own files
 }
 
 // Open implements exposer.Method.

@@ -98,8 +98,11 @@ func (x *exposure) Rotate(ctx context.Context, ca bool, run exposer.Run) error {
 	if _, err := x.Certificates(ctx); err != nil {
 		return err
 	}
-	if x.ca == nil || x.own.leaf != nil {
+	if x.ca == nil && !x.caEnded || x.own.leaf != nil {
 		return refusal("CW-TLS-NO-CA-KEY", "rotate: the certificate is not causeway's to issue; give apply the new --tls-cert and --tls-key")
+	}
+	if x.caEnded && !ca {
+		return refusal("CW-TLS-CA-ENDED", "rotate: the certificate authority itself has expired")
 	}
 	release, err := x.Lock(ctx)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"causeway/certs"
 	"causeway/exposer"
+	"causeway/internal/explain"
 	"causeway/internal/kube"
 	"causeway/templates"
 )
@@ -69,7 +70,7 @@ func (x *exposure) readOwnFiles() error {
 func (x *exposure) caSecret() *exposer.Object {
 	o := x.secret(templates.CASecretName, "certificate authority")
 	o.Build = func() (*unstructured.Unstructured, string, error) {
-		if x.caPEM == nil {
+		if x.caPEM == nil || x.mtls() && x.clientCA == nil {
 			return nil, "a CA is made", nil
 		}
 		return x.caObject(), "", nil
@@ -87,51 +88,89 @@ func (s caStep) Read(ctx context.Context) (exposer.Observed, error) {
 	if err := s.x.readCA(ctx); err != nil {
 		return exposer.Observed{}, err
 	}
-	return s.Object.Read(ctx)
+	seen, err := s.Object.Read(ctx)
+	if err == nil && s.x.caEnded && seen.Action != exposer.Refuse {
+		seen.Action = exposer.Refuse
+		seen.Cause = refusal("CW-TLS-CA-ENDED", "the certificate authority of this exposure has expired")
+	}
+	return seen, err
 }
 
 func (s caStep) Do(ctx context.Context, note func(string)) error {
 	if err := s.x.readCA(ctx); err != nil {
 		return err
 	}
-	if s.x.caPEM == nil {
-		ca, err := certs.NewAuthority(s.x.env(), certs.Options{Name: s.x.spec.Name})
-		if err != nil {
-			return err
-		}
-		s.x.ca, s.x.caPEM = ca, ca.Trust()
+	if err := s.x.makeCAs(); err != nil {
+		return err
 	}
 	return s.Object.Do(ctx, note)
 }
 
-// readCA prefers what the user brought over what the Secret holds.
+// readCA takes both CAs from their Secret; what the user brought comes before
+// the one that signs the server's certificate. Those who may come in (mtls) are
+// always signed by a CA of causeway's own: a company's CA would let in whoever
+// has a certificate of the company's.
 func (x *exposure) readCA(ctx context.Context) error {
+	var data map[string][]byte
+	if x.kube != nil {
+		var err error
+		if data, err = x.secretData(ctx, templates.CASecretName); err != nil {
+			return err
+		}
+	}
+	var err error
+	if len(data["client-ca.key"]) > 0 {
+		if x.clientCA, err = certs.LoadAuthority(x.env(), data["client-ca.crt"], data["client-ca.key"]); err != nil {
+			return fmt.Errorf("read Secret %s: client CA: %w", templates.CASecretName, err)
+		}
+	}
 	switch {
 	case x.own.ca != nil:
 		x.ca, x.caPEM = x.own.ca, x.own.ca.Trust()
-		return nil
 	case x.own.leaf != nil:
 		x.ca, x.caPEM = nil, x.own.root
-		return nil
-	case x.kube == nil:
-		return nil
+	case len(data["ca.key"]) > 0:
+		x.caPEM = data["ca-bundle.crt"]
+		x.ca, err = certs.LoadAuthority(x.env(), data["ca.crt"], data["ca.key"])
+		if x.caEnded = explain.CodeOf(err) == "CW-TLS-EXPIRED"; x.caEnded {
+			x.ca = nil
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read Secret %s: %w", templates.CASecretName, err)
+		}
 	}
-	data, err := x.secretData(ctx, templates.CASecretName)
-	if err != nil || len(data["ca.key"]) == 0 {
-		return err
-	}
-	ca, err := certs.LoadAuthority(x.env(), data["ca.crt"], data["ca.key"])
-	if err != nil {
-		return fmt.Errorf("read Secret %s: %w", templates.CASecretName, err)
-	}
-	x.ca, x.caPEM = ca, data["ca-bundle.crt"]
 	return nil
 }
+
+// makeCAs makes those of the CAs that are needed and not there.
+func (x *exposure) makeCAs() error {
+	if x.caPEM == nil {
+		ca, err := certs.NewAuthority(x.env(), certs.Options{Name: x.spec.Name})
+		if err != nil {
+			return err
+		}
+		x.ca, x.caPEM = ca, ca.Trust()
+	}
+	if x.mtls() && x.clientCA == nil {
+		ca, err := certs.NewAuthority(x.env(), certs.Options{Name: x.spec.Name})
+		if err != nil {
+			return err
+		}
+		x.clientCA = ca
+	}
+	return nil
+}
+
+func (x *exposure) mtls() bool { return x.spec.ILB.ClientAuth == "mtls" }
 
 func (x *exposure) caObject() *unstructured.Unstructured {
 	data := map[string][]byte{"ca-bundle.crt": x.caPEM}
 	if x.ca != nil {
 		data["ca.crt"], data["ca.key"] = x.ca.PEM()
+	}
+	if x.mtls() && x.clientCA != nil {
+		data["client-ca.crt"], data["client-ca.key"] = x.clientCA.PEM()
 	}
 	return x.secretObject(templates.CASecretName, "Opaque", data)
 }
@@ -199,7 +238,7 @@ func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if data == nil || x.ca == nil {
+	if data == nil || x.ca == nil || x.mtls() && x.clientCA == nil {
 		return "issues a certificate for " + x.addr.String(), nil
 	}
 	pair := certs.Pair{CertPEM: data["tls.crt"], KeyPEM: data["tls.key"]}
@@ -229,8 +268,8 @@ func (x *exposure) issueLeaf() error {
 
 func (x *exposure) leafData() map[string][]byte {
 	data := map[string][]byte{"tls.crt": x.leaf.CertPEM, "tls.key": x.leaf.KeyPEM}
-	if x.spec.ILB.ClientAuth == "mtls" {
-		data["client-ca.crt"] = x.caPEM
+	if x.mtls() && x.clientCA != nil {
+		data["client-ca.crt"] = x.clientCA.Trust()
 	}
 	return data
 }
@@ -269,10 +308,7 @@ func (s clientStep) Do(ctx context.Context, note func(string)) error {
 		return err
 	}
 	if s.x.client == nil {
-		if s.x.ca == nil {
-			return refusal("CW-TLS-NO-CA-KEY", "issue client certificate: the CA's key is not causeway's to use; give --ca-cert and --ca-key")
-		}
-		pair, err := s.x.ca.IssueClient(certs.ClientRequest{CommonName: exposer.ClientAccount})
+		pair, err := s.x.clientCA.IssueClient(certs.ClientRequest{CommonName: exposer.ClientAccount})
 		if err != nil {
 			return err
 		}
@@ -283,14 +319,14 @@ func (s clientStep) Do(ctx context.Context, note func(string)) error {
 
 func (x *exposure) readClient(ctx context.Context) error {
 	x.client = nil
-	if x.kube == nil || x.ca == nil {
+	if x.kube == nil || x.clientCA == nil {
 		return nil
 	}
 	data, err := x.secretData(ctx, clientTLSName)
 	if err != nil || data == nil {
 		return err
 	}
-	pair, err := certs.LoadPair(x.env(), data["tls.crt"], data["tls.key"], certs.Want{Client: true, CA: x.ca.Trust()})
+	pair, err := certs.LoadPair(x.env(), data["tls.crt"], data["tls.key"], certs.Want{Client: true, CA: x.clientCA.Trust()})
 	if err == nil && certs.DaysLeft(pair.Leaf(), x.deps.Now()) >= renewDays {
 		x.client = &certs.Pair{CertPEM: data["tls.crt"], KeyPEM: data["tls.key"]}
 	}
