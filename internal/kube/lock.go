@@ -150,7 +150,7 @@ func (l *lock) keep(ctx context.Context) {
 		switch {
 		case err == nil:
 			renewed = l.client.env.Now()
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || errors.Is(err, errWentWithNamespace):
 			return
 		case errors.Is(err, errTaken) || l.client.env.Now().Sub(renewed) >= leaseLife:
 			lost := fail("CW-RUN-LOCK-LOST", "hold", l.ref.String(), "the lock was lost: %w", err)
@@ -163,12 +163,25 @@ func (l *lock) keep(ctx context.Context) {
 
 var errTaken = errors.New("another run holds it, or somebody deleted it")
 
+// errWentWithNamespace: a destroy deletes the namespace with the Lease in it and
+// goes on. Nobody can take a Lease in a namespace that is on its way out.
+var errWentWithNamespace = errors.New("the Lease went with its namespace")
+
+// gone says what it means that the Lease is not there any more.
+func (l *lock) gone(ctx context.Context) error {
+	namespace, err := l.client.Get(ctx, Ref{Version: "v1", Kind: "Namespace", Name: l.ref.Namespace})
+	if err == nil && (namespace == nil || namespace.GetDeletionTimestamp() != nil) {
+		return errWentWithNamespace
+	}
+	return errTaken
+}
+
 func (l *lock) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	err := l.write(ctx, false)
 	if apierrors.IsNotFound(err) {
-		return errTaken
+		return l.gone(ctx)
 	}
 	if !apierrors.IsConflict(err) {
 		return err
@@ -179,7 +192,7 @@ func (l *lock) renew(ctx context.Context) error {
 		return err
 	}
 	if held == nil {
-		return errTaken
+		return l.gone(ctx)
 	}
 	if holder, _, _ := unstructured.NestedString(held.Object, "spec", "holderIdentity"); holder != l.holder {
 		return errTaken

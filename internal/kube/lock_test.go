@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -140,6 +141,41 @@ func TestDeletedLeaseIsALoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.until("the loss", func() bool { return r.client.lost.Load() != nil })
+}
+
+func TestLeaseThatGoesWithItsNamespaceIsNoLoss(t *testing.T) {
+	r := newRig(t, fast(100))
+	release, err := r.client.Lock(context.Background(), r.ns, lockName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	held := r.create("{apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: NAMESPACE, finalizers: [test.causeway.dev/hold]}}")
+	if err := r.client.Delete(context.Background(), r.get(Ref{Version: "v1", Kind: "Namespace", Name: r.ns})); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the Lease going", func() bool {
+		live, err := r.client.Get(context.Background(), r.leaseRef())
+		return err == nil && live == nil
+	})
+	// Three renewals' time: one of them must have met the missing Lease.
+	<-r.client.env.After(leaseLife)
+	if r.client.lost.Load() != nil {
+		t.Error("it counts as a loss: the rest of a destroy would fail")
+	}
+	r.patch(RefOf(held), "test", `{"metadata":{"finalizers":null}}`)
+}
+
+func TestRenewalTellsWhyTheLeaseIsGone(t *testing.T) {
+	r := newRig(t, Env{})
+	l := &lock{client: r.client, ref: r.leaseRef()}
+	if err := l.gone(context.Background()); !errors.Is(err, errTaken) {
+		t.Errorf("in a namespace that lives: %v", err)
+	}
+	l.ref.Namespace = "no-such-namespace"
+	if err := l.gone(context.Background()); !errors.Is(err, errWentWithNamespace) {
+		t.Errorf("in a namespace that is gone: %v", err)
+	}
 }
 
 func TestLockWithoutRights(t *testing.T) {
