@@ -98,8 +98,27 @@ anonymous:
   - path: /healthz
 `
 
+// audit logs who came, from where, and what for: the lab's user and the
+// ServiceAccounts outside kube-system, once a request.
+const audit = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+- level: None
+  userGroups: ["system:serviceaccounts:kube-system"]
+- level: Metadata
+  users: ["owner@example.com"]
+- level: Metadata
+  userGroups: ["system:serviceaccounts"]
+- level: None
+`
+
 func (c *Cluster) startAPIServer() error {
 	config, err := c.write("authentication.yaml", authentication)
+	if err != nil {
+		return err
+	}
+	policy, err := c.write("audit.yaml", audit)
 	if err != nil {
 		return err
 	}
@@ -132,6 +151,7 @@ func (c *Cluster) startAPIServer() error {
 		"--service-account-signing-key-file="+key("sa.key"), "--service-account-key-file="+key("sa.pub"),
 		// GKE was seen to cap tokens at 48 h (DataDog/stratus-red-team #163).
 		"--service-account-max-token-expiration=48h",
+		"--audit-policy-file="+policy, "--audit-log-path="+c.o.Place.Audit(), "--audit-log-mode=blocking",
 		"--shutdown-delay-duration=0s", "--profiling=false",
 	)
 }

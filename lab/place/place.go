@@ -58,6 +58,9 @@ func (p Place) Keys() string { return filepath.Join(p.Run, "keys") }
 // Log is the log file of a component.
 func (p Place) Log(name string) string { return filepath.Join(p.Run, "logs", name+".log") }
 
+// Audit is the API server's audit log, a JSON object a line.
+func (p Place) Audit() string { return p.Log("audit") }
+
 // AdminKubeconfig is a cluster admin's kubeconfig that works on the machine itself.
 func (p Place) AdminKubeconfig() string { return filepath.Join(p.Run, "admin.kubeconfig") }
 

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"causeway/internal/gcptest"
+)
+
+// ControlPath is where the emulator's port answers for the lab itself, beside
+// Google's APIs: for the demo and the tests, which prove "as before" with it.
+//
+//	GET    /lab/snapshot   the emulator's whole state as canonical JSON
+//	GET    /lab/requests   the log of calls to Google's APIs, with counts
+//	DELETE /lab/requests   empty it
+//	POST   /lab/faults     a gcptest.Fault as JSON: trouble at a call
+//	DELETE /lab/faults     no more trouble
+const ControlPath = "/lab/"
+
+// Requests is what /lab/requests answers.
+type Requests struct {
+	Reads    int               `json:"reads"`
+	Writes   int               `json:"writes"`
+	Requests []gcptest.Request `json:"requests"`
+}
+
+// control puts the lab's own endpoint beside the emulator.
+func control(google *gcptest.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+ControlPath+"snapshot", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(google.Snapshot()) // the reader may have gone
+	})
+	mux.HandleFunc("GET "+ControlPath+"requests", func(w http.ResponseWriter, _ *http.Request) {
+		answer := Requests{Requests: google.Requests()}
+		answer.Reads, answer.Writes = google.Counts()
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(answer) // the reader may have gone
+	})
+	mux.HandleFunc("DELETE "+ControlPath+"requests", func(w http.ResponseWriter, _ *http.Request) {
+		google.ResetRequests()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST "+ControlPath+"faults", func(w http.ResponseWriter, r *http.Request) {
+		if err := inject(google, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE "+ControlPath+"faults", func(w http.ResponseWriter, _ *http.Request) {
+		google.ClearFaults()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.Handle("/", google)
+	return mux
+}
+
+// inject reads a fault. The emulator panics at a pattern that is none, which
+// must not end the lab.
+func inject(google *gcptest.Server, r *http.Request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read fault: %v", p)
+		}
+	}()
+	var f gcptest.Fault
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&f); err != nil {
+		return fmt.Errorf("read fault: %w", err)
+	}
+	google.Inject(f)
+	return nil
+}
