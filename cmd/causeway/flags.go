@@ -16,22 +16,21 @@ import (
 
 // common are the flags that mean the same for every verb on an exposure.
 type common struct {
-	file         string
-	spec         exposer.Spec
-	ilb          exposer.ILB
-	zone, region string
-	impersonate  string
-	tokenFile    string
-	timeout      time.Duration
-	yes, dryRun  bool
-	verbose      bool
-	output       string
-	kubeconfig   string // to write or to read
-	merge        bool
-	context      string // name of the context to write
-	setCurrent   bool
-	from         string
-	recorded     exposer.FileRecords // where to look for the spec of an exposure that stands
+	file        string
+	spec        exposer.Spec
+	ilb         exposer.ILB
+	impersonate string
+	tokenFile   string
+	timeout     time.Duration
+	yes, dryRun bool
+	verbose     bool
+	output      string
+	kubeconfig  string // to write or to read
+	merge       bool
+	context     string // name of the context to write
+	setCurrent  bool
+	from        string
+	recorded    exposer.FileRecords // where to look for the spec of an exposure that stands
 }
 
 // clusterFlags name the exposure.

@@ -19,8 +19,6 @@ type verifyFlags struct {
 	idle      time.Duration
 	rights    []string
 	namespace string
-	read      string // kubeconfig
-	context   string
 }
 
 func (a *app) verifyCommand() *cobra.Command {
