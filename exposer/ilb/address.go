@@ -19,6 +19,9 @@ import (
 // two must still know the address as its own.
 type addressStep struct{ x *exposure }
 
+// exposureLabel is Google's form of the mark: its labels know no slash and no dot.
+const exposureLabel = "causeway-exposure"
+
 // releaseTimeout bounds the wait for Google to take the forwarding rule off the
 // address. Google's controller needs seconds to a few minutes.
 const releaseTimeout = 10 * time.Minute
@@ -33,15 +36,26 @@ func (s addressStep) Title() string {
 func (s addressStep) description() string { return "causeway exposure " + s.x.spec.Name }
 
 func (s addressStep) labels() map[string]string {
-	return map[string]string{"managed-by": "causeway", "causeway-exposure": s.x.spec.Name}
+	return map[string]string{"managed-by": "causeway", exposureLabel: s.x.spec.Name}
 }
 
+// get finds the address by its name. For a destroy whose record is lost it also
+// looks for one of another name (--address-name) by the exposure's label.
 func (s addressStep) get(ctx context.Context) (*gcp.Address, error) {
-	return s.x.google.Address(ctx, s.x.spec.Cluster.Project, s.x.region, s.name())
+	project := s.x.spec.Cluster.Project
+	address, err := s.x.google.Address(ctx, project, s.x.region, s.name())
+	if address != nil || err != nil || !s.x.deps.Leaving {
+		return address, err
+	}
+	marked, err := s.x.google.Addresses(ctx, project, s.x.region, fmt.Sprintf("labels.%s = %q", exposureLabel, s.x.spec.Name))
+	if err != nil || len(marked) == 0 {
+		return nil, err
+	}
+	return &marked[0], nil
 }
 
 func (s addressStep) ours(a *gcp.Address) bool {
-	if exposure := a.Labels["causeway-exposure"]; exposure != "" {
+	if exposure := a.Labels[exposureLabel]; exposure != "" {
 		return exposure == s.x.spec.Name
 	}
 	return a.Description == s.description()
@@ -65,8 +79,8 @@ func (s addressStep) Read(ctx context.Context) (exposer.Observed, error) {
 	switch {
 	case !seen.Ours:
 		seen.Why += ", exists, is not causeway's: used as it is, and left on destroy"
-	case address.Labels["causeway-exposure"] == "":
-		seen.Action, seen.Changes = exposer.Change, []exposer.FieldChange{{Field: "labels", To: "causeway-exposure=" + s.x.spec.Name}}
+	case address.Labels[exposureLabel] == "":
+		seen.Action, seen.Changes = exposer.Change, []exposer.FieldChange{{Field: "labels", To: exposureLabel + "=" + s.x.spec.Name}}
 	}
 	return seen, nil
 }
@@ -100,8 +114,8 @@ func (s addressStep) unfit(ctx context.Context, a *gcp.Address) error {
 	want, err := netip.ParseAddr(s.x.spec.ILB.Address)
 	fixed := err == nil
 	switch {
-	case a.Labels["causeway-exposure"] != "" && !s.ours(a):
-		return refusal("CW-NET-ADDRESS-TAKEN", "address %s belongs to the causeway exposure %s", a.Name, a.Labels["causeway-exposure"])
+	case a.Labels[exposureLabel] != "" && !s.ours(a):
+		return refusal("CW-NET-ADDRESS-TAKEN", "address %s belongs to the causeway exposure %s", a.Name, a.Labels[exposureLabel])
 	case a.Type != "INTERNAL":
 		return refusal("CW-NET-ADDRESS-KIND", "address %s is %s, an internal load balancer needs INTERNAL", a.Name, a.Type)
 	case a.Subnetwork != s.x.spec.ILB.Subnet:
@@ -154,7 +168,7 @@ func (s addressStep) Do(ctx context.Context, note func(string)) error {
 	if cause := s.unfit(ctx, address); cause != nil {
 		return cause
 	}
-	if s.ours(address) && address.Labels["causeway-exposure"] == "" {
+	if s.ours(address) && address.Labels[exposureLabel] == "" {
 		if err := s.x.google.LabelAddress(ctx, *address, s.labels(), note); err != nil {
 			return err
 		}

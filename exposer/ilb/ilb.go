@@ -44,6 +44,7 @@ type exposure struct {
 
 	access      []exposer.Step // the ServiceAccount and its rights
 	upstream    netip.AddrPort // the Service default/kubernetes
+	apiPorts    []int          // behind it: a NetworkPolicy may see either side of the translation
 	serverName  string         // passthrough: a name that the API server's certificate bears
 	serverNames []string       // all of them
 
@@ -155,6 +156,11 @@ func (x *exposure) readUpstream(ctx context.Context) error {
 		return fmt.Errorf("read Service default/kubernetes: %w", err)
 	}
 	x.upstream = netip.AddrPortFrom(ip, port)
+	slices, err := x.kube.List(ctx, kube.Ref{Group: "discovery.k8s.io", Version: "v1", Kind: "EndpointSlice", Namespace: "default"}, "kubernetes.io/service-name=kubernetes")
+	if err != nil {
+		return err
+	}
+	x.apiPorts = kube.SlicePorts(slices)
 	if x.spec.ILB.Mode != exposer.ModePassthrough {
 		return nil
 	}

@@ -193,6 +193,7 @@ func (x *exposure) rights() []kube.Access {
 		}
 	}
 	own := x.spec.Namespace
+	add("discovery.k8s.io", "endpointslices", "default", "list")
 	add("", "namespaces", "", "get", "patch", "delete")
 	for _, resource := range []string{"secrets", "configmaps", "serviceaccounts", "services"} {
 		add("", resource, own, "get", "patch", "delete")
