@@ -13,6 +13,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // namespace gives a new one what every namespace has, and empties one that is
@@ -46,37 +47,48 @@ func (c *Controllers) namespace(ctx context.Context, ns *unstructured.Unstructur
 
 // empty deletes all in a namespace, waits until finalizers have let go, then
 // takes the namespace's own finalizer away.
+//
+// The kinds that held something are looked at until they are empty, then all
+// kinds once more, for what came meanwhile.
 func (c *Controllers) empty(ctx context.Context, name string) {
-	for ctx.Err() == nil {
-		left, err := c.sweep(ctx, name)
-		if err == nil && left == 0 {
-			if err := c.finalize(ctx, name); ignorable(err) == nil {
-				return
-			}
+	var look []schema.GroupVersionResource
+	for wait := 20 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 500*time.Millisecond) {
+		var err error
+		all := len(look) == 0
+		if all {
+			look, err = c.namespaced(ctx)
 		}
-		pause(ctx, 50*time.Millisecond)
+		if err == nil {
+			look, err = c.sweep(ctx, name, look)
+		}
+		switch {
+		case err != nil:
+			look = nil
+		case len(look) == 0 && all && ignorable(c.finalize(ctx, name)) == nil:
+			return
+		case len(look) == 0 && !all:
+			continue
+		}
+		pause(ctx, wait)
 	}
 }
 
-// sweep deletes what is in the namespace and says how many objects it saw.
-func (c *Controllers) sweep(ctx context.Context, name string) (int, error) {
-	resources, err := c.namespaced(ctx)
-	if err != nil {
-		return 0, err
-	}
-	left, grace := 0, int64(0)
+// sweep deletes what is in the namespace and returns the kinds that held something.
+func (c *Controllers) sweep(ctx context.Context, name string, resources []schema.GroupVersionResource) ([]schema.GroupVersionResource, error) {
+	var left []schema.GroupVersionResource
+	grace := int64(0)
 	for _, resource := range resources {
 		in := c.client.Resource(resource).Namespace(name)
-		list, err := in.List(ctx, metav1.ListOptions{})
+		list, err := in.List(ctx, metav1.ListOptions{Limit: 1})
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if len(list.Items) == 0 {
 			continue
 		}
-		left += len(list.Items)
+		left = append(left, resource)
 		if err := in.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &grace}, metav1.ListOptions{}); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	return left, nil
