@@ -2,8 +2,11 @@ package probe
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +56,7 @@ func startNginx(t *testing.T, f *fake, binary nginxtest.Binary, upstream, hole s
 	t.Helper()
 	certificate, key := f.clientPair(t)
 	run, err := nginxtest.Start(t.Context(), binary, nginxtest.Config{
-		Dir: t.TempDir(), Cert: certificate, Key: key, ClientCA: f.ca.pem,
+		Dir: t.TempDir(), Listen: quietPort(t), Cert: certificate, Key: key, ClientCA: f.ca.pem,
 		Conf: []byte(strings.NewReplacer("UPSTREAM", upstream, "HOLE", hole).Replace(nginxConf)),
 	})
 	if err != nil {
@@ -61,6 +64,24 @@ func startNginx(t *testing.T, f *fake, binary nginxtest.Binary, upstream, hole s
 	}
 	t.Cleanup(func() { _ = run.Stop() })
 	return f.kubeconfig(t, func(c *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) { c.Server = "https://" + run.Addr.String() })
+}
+
+// nextPort walks through ports below those that the kernel gives out by itself: the
+// many servers of the tests beside this one can't take it before nginx does.
+var nextPort atomic.Int32
+
+func quietPort(t *testing.T) netip.AddrPort {
+	t.Helper()
+	for range 1000 {
+		port := uint16(20000 + (os.Getpid()*20+int(nextPort.Add(1)))%10000)
+		address := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
+		if listener, err := net.Listen("tcp", address.String()); err == nil {
+			_ = listener.Close()
+			return address
+		}
+	}
+	t.Fatal("no free port")
+	return netip.AddrPort{}
 }
 
 func TestEachFaultOfARealNginxIsNamed(t *testing.T) {
