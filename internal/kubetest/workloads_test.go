@@ -205,3 +205,16 @@ func TestLonePodRunsAndItsLogIsRead(t *testing.T) {
 		t.Errorf("log is %q, %v", text, err)
 	}
 }
+
+func TestTokenOfASecretWithoutTheSigningKey(t *testing.T) {
+	r := newRig(t)
+	account := r.create(serviceAccounts, map[string]any{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": "far"}})
+	secret := r.create(secrets, map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "any"}})
+	token, err := (&Controllers{client: r.client}).tokenFor(context.Background(), secret, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who := r.whoAmI(r.server.ConfigFor(token)); who != "system:serviceaccount:"+r.ns+":far" {
+		t.Errorf("the token authenticates as %q", who)
+	}
+}
