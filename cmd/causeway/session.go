@@ -26,6 +26,8 @@ type session struct {
 	job    exposer.Job
 	ctx    context.Context
 	cancel func()
+
+	progress *ui.Progress
 }
 
 // open makes the session of a verb from its method argument, file and flags.
@@ -51,7 +53,8 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 		return nil, err
 	}
 	name, host := a.whoami()
-	progress := ui.NewProgress(a.err, a.tty, a.now)
+	progress := ui.NewProgress(a.err, a.tty, a.now).Colour(a.colour())
+	s.progress = progress
 	s.job = exposer.Job{
 		Method: chosen, Progress: progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
 		Story: s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
@@ -82,8 +85,8 @@ func (e *timeoutError) Error() string {
 }
 func (e *timeoutError) Code() string { return "CW-RUN-TIMEOUT" }
 
-// story writes a line of the story to stderr.
-func (s *session) story(text string) { fmt.Fprintln(s.app.err, text) }
+// story writes a line of the story to stderr, above the lines that are alive.
+func (s *session) story(text string) { s.progress.Line(text) }
 
 // hop shows a hop of the probe as it ends.
 func (s *session) hop(r probe.Result) {
