@@ -4,6 +4,7 @@
 //	go run . up       bring it up; prints how to point causeway, kubectl and gcloud at it
 //	go run . status   how it is
 //	go run . down     take it away, and prove that the machine is as it was
+//	go run . demo     causeway's main job in it, from nothing to nothing
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"syscall"
 
 	"causeway/lab/daemon"
+	"causeway/lab/demo"
 	"causeway/lab/life"
 	"causeway/lab/place"
 	"causeway/lab/topology"
@@ -24,7 +26,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-const usage = `usage: lab up|down|status
+const usage = `usage: lab up|down|status|demo [--small]
 `
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -45,7 +47,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		return report(daemon.Run(config.Place), stderr)
 	}
-	if len(args) != 1 {
+	small := len(args) == 2 && args[0] == "demo" && args[1] == "--small"
+	if len(args) != 1 && !small {
 		fmt.Fprint(stderr, usage)
 		return 2
 	}
@@ -62,6 +65,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	case "down":
 		return report(lab.Down(ctx), stderr)
+	case "demo":
+		return report(demo.Demo{Place: p, Root: "..", Out: stdout, Getenv: os.Getenv, Small: small}.Run(ctx), stderr)
 	case "status":
 		return status(lab, stdout, stderr)
 	}

@@ -67,7 +67,9 @@ func (s *Site) listing(ctx context.Context) ([]string, error) {
 	if err := got.Want(0); err != nil {
 		return nil, err
 	}
-	lines := strings.Split(strings.TrimSpace(got.Stdout), "\n")
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(got.Stdout), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "Lease kube-") // heartbeats of node and control plane
+	})
 	slices.Sort(lines)
 	return lines, nil
 }

@@ -188,12 +188,15 @@ func (s *Site) Run(ctx context.Context, w Who, args ...string) Result {
 }
 
 // RunTo is Run with text on stdin, and with all that is printed going to echo as
-// it comes.
+// it comes. What causeway shows is all in Stdout then.
 func (s *Site) RunTo(ctx context.Context, w Who, echo io.Writer, input string, args ...string) Result {
 	var stdout, stderr bytes.Buffer
 	cmd := s.Command(ctx, w, args...)
 	shared := &locked{w: echo} // stdout and stderr come from two goroutines
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), io.MultiWriter(&stdout, shared), io.MultiWriter(&stderr, shared)
+	if args[0] == "causeway" && echo != io.Discard {
+		cmd.Stderr = cmd.Stdout // one pipe: shown in the order in which it was written
+	}
 	began := time.Now()
 	err := s.Start(w, cmd)
 	if err == nil {

@@ -201,15 +201,20 @@ func (n Session) Anonymous(ctx context.Context, curl ...string) error {
 	return err
 }
 
-// Stranger asks from an address outside the client networks, and must get no
-// answer at all.
+// Stranger asks from an address outside the client networks, and must not even
+// get a TCP connection.
 func (n Session) Stranger(ctx context.Context, curl ...string) error {
 	args := append([]string{"curl", "-sS", "--max-time", "3", "--interface", topology.Stranger.String()}, curl...)
-	r, err := n.DoWith(ctx, nil, curlTimeout, args...)
-	if err == nil && r.Stdout != "" {
-		err = fmt.Errorf("%s: answered %q", r.Line, r.Stdout)
+	n.prompt(nil, args)
+	r := n.RunTo(ctx, n.Who, n.Out, "", args...)
+	if r.Err == nil && r.Stdout == "" && (r.Code == curlNoConnection || r.Code == curlTimeout) {
+		return nil
 	}
-	return err
+	return fmt.Errorf("%s: exit %d, answered %q; there should have been no connection", r.Line, r.Code, r.Text())
 }
 
-const curlTimeout = 28 // curl's exit code: man curl, EXIT CODES
+// curl's exit codes: man curl, EXIT CODES.
+const (
+	curlNoConnection = 7
+	curlTimeout      = 28
+)

@@ -1,0 +1,98 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"causeway/lab/site"
+	"causeway/lab/topology"
+)
+
+func (t *tour) passthrough(ctx context.Context) error {
+	if _, err := t.operator.Do(ctx, command("apply", t.applied(namePass, "--mode", "passthrough"), "--yes")...); err != nil {
+		return err
+	}
+	far, err := t.carry(namePass)
+	if err != nil {
+		return err
+	}
+	if _, err := far.Do(ctx, "causeway", "verify", "--kubeconfig", ".kube/config", "--exec", site.Shop+"/"+site.Web, "--large-body"); err != nil {
+		return err
+	}
+	return everyVerb(ctx, far)
+}
+
+func (t *tour) mtls(ctx context.Context) error {
+	if _, err := t.operator.Do(ctx, command("apply", t.applied(nameMTLS, "--client-auth", "mtls"), "--yes")...); err != nil {
+		return err
+	}
+	far, err := t.carry(nameMTLS)
+	if err != nil {
+		return err
+	}
+	if _, err := far.Do(ctx, "causeway", "verify", "--kubeconfig", ".kube/config", "--exec", site.Shop+"/"+site.Web); err != nil {
+		return err
+	}
+	if err := far.Nodes(ctx); err != nil {
+		return err
+	}
+	text, err := site.KubeconfigOf(far.Who)
+	if err != nil {
+		return err
+	}
+	u, err := site.Unpack(far.Who, text)
+	if err != nil {
+		return err
+	}
+	if len(u.Client) == 0 {
+		return errors.New("the kubeconfig of an mtls exposure carries no client certificate")
+	}
+	fmt.Fprintln(t.out, "\n# with the token, without the client certificate: nothing of the API server")
+	return far.NoCertificate(ctx, append(u.Curl, "-H", "@"+u.Header, u.URL+"/api")...)
+}
+
+// destroy takes the exposures away and proves that nothing is left of them.
+func (t *tour) destroy(ctx context.Context) error {
+	for _, name := range []string{nameMTLS, namePass, ""} {
+		if _, err := t.operator.Do(ctx, command("destroy", named(name), "--yes")...); err != nil {
+			return err
+		}
+	}
+	after, err := t.s.Take(ctx)
+	if err != nil {
+		return err
+	}
+	if err := same("destroy left something", t.before, after); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "\n# cloud and cluster are as before: the emulator's state byte by byte (%d bytes),\n# the cluster's %d objects by name, uid and generation\n",
+		len(after.Cloud), len(after.Cluster))
+	provider := t.s.Session(t.s.Provider(), t.out)
+	r, err := provider.Do(ctx, "kubectl", "get", "namespaces")
+	if err == nil && strings.Contains(r.Stdout, "causeway") {
+		err = errors.New("a namespace of causeway is left")
+	}
+	return err
+}
+
+// leave takes the demo's own things out of a lab that stays up, after a failure
+// too.
+func (t *tour) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeAwayBound)
+	defer cancel()
+	var errs []error
+	for _, name := range []string{nameMTLS, namePass, topology.Cluster} {
+		found := t.s.Run(ctx, t.s.Provider(), "kubectl", "get", "namespace", "causeway-"+name, "--ignore-not-found", "-o", "name")
+		if strings.TrimSpace(found.Stdout) == "" {
+			continue
+		}
+		began := time.Now()
+		got := t.s.Run(ctx, t.operator.Who, command("destroy", named(strings.TrimSuffix(name, topology.Cluster)), "--yes")...)
+		fmt.Fprintf(t.out, "# destroyed %s, after %s\n", name, time.Since(began).Round(time.Second))
+		errs = append(errs, got.Want(0))
+	}
+	return errors.Join(append(errs, t.s.CloseShop(ctx))...)
+}

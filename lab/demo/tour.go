@@ -1,0 +1,285 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"causeway/lab/daemon"
+	"causeway/lab/flow"
+	"causeway/lab/site"
+	"causeway/lab/topology"
+)
+
+// tour is the demo in the whole lab.
+type tour struct {
+	demo   Demo
+	report *report
+	s      *site.Site
+	out    io.Writer // indented
+
+	operator site.Session
+	far      site.Session // with the first kubeconfig
+	before   site.Picture
+	flow     *flow.Flow
+}
+
+// Exposures of the tour: the first bears the cluster's name, as by default.
+const (
+	namePass = "pass"
+	nameMTLS = "mtls"
+)
+
+func (d Demo) introduce(state daemon.State) {
+	fmt.Fprintf(d.Out, `
+# The operator works on a machine of the cluster's VPC, with a Google access token and
+# no kubeconfig. The far side (%s, from %s) has a route to the VPC's subnet %s,
+# and none to the control plane %s. What follows is run in their network namespaces
+# (%s, %s). Google's APIs are the emulator:
+`, topology.FarHost, topology.FarCIDR, topology.SubnetCIDR, topology.MasterIP, topology.VPC, topology.Far)
+	for _, v := range state.Env {
+		if v.Name != "KUBECONFIG" {
+			fmt.Fprintf(d.Out, "#   %s=%s\n", v.Name, v.Value)
+		}
+	}
+}
+
+func (t *tour) run(ctx context.Context) error {
+	who, err := t.s.Operator("main")
+	if err != nil {
+		return err
+	}
+	t.operator = t.s.Session(who, t.out)
+	defer func() {
+		if t.flow != nil {
+			t.flow.Stop()
+		}
+	}()
+	for _, part := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"What the cluster is and runs before", t.prepare},
+		{"The plan: only reads", t.plan},
+		{"The apply", t.apply},
+		{"The far side: the probe, with nothing but the kubeconfig", t.probe},
+		{"The far side: kubectl", t.verbs},
+		{"The far side without causeway: verify.sh, curl and openssl", t.script},
+		{"Who is kept out", t.keptOut},
+		{"A second apply changes nothing", t.again},
+		{"Status, and the certificate is rotated while requests flow", t.rotate},
+		{"Meanwhile, mode passthrough: TLS ends at the API server", t.passthrough},
+		{"Meanwhile, client certificates: --client-auth mtls", t.mtls},
+		{"What the requests felt of the rotation", t.felt},
+		{"Destroy, and the proof that nothing is left", t.destroy},
+	} {
+		if err := t.report.part(part.title, func() error { return part.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named are the arguments that name an exposure; the first needs no name.
+func named(name string) []string {
+	args := []string{"ilb", "--location", topology.Location, "--cluster", topology.Cluster}
+	if name != "" {
+		args = append(args, "--name", name)
+	}
+	return args
+}
+
+func (t *tour) applied(name string, more ...string) []string {
+	args := append(named(name), "--client-cidr", topology.FarCIDR.String(), "--role", "cluster-admin", "--image", t.s.State.NginxImage)
+	return append(args, more...)
+}
+
+func command(verb string, args []string, more ...string) []string {
+	return append(append([]string{"causeway"}, append(strings.Fields(verb), args...)...), more...)
+}
+
+func (t *tour) prepare(ctx context.Context) error {
+	if err := t.s.OpenShop(ctx); err != nil {
+		return err
+	}
+	provider := t.s.Session(t.s.Provider(), t.out)
+	if _, err := provider.Do(ctx, "kubectl", "get", "pods", "--all-namespaces", "-o", "wide"); err != nil {
+		return err
+	}
+	var err error
+	if t.before, err = t.s.Take(ctx); err != nil {
+		return err
+	}
+	if strings.Contains(t.before.Cloud, "causeway") || len(t.before.Objects("causeway")) > 0 {
+		return errors.New("this lab holds exposures of causeway already: destroy them, or take the lab away (make lab-down), then run the demo again")
+	}
+	who, err := t.s.Far("nobody", nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "\n# the far side's way to the control plane: none\n")
+	_, err = t.s.Session(who, t.out).DoWith(ctx, nil, curlNoRoute, "curl", "-sS", "--max-time", "2", "https://"+topology.MasterIP.String()+"/version")
+	return err
+}
+
+const curlNoRoute = 7 // curl's exit code: man curl, EXIT CODES
+
+func (t *tour) plan(ctx context.Context) error {
+	if _, err := t.operator.Do(ctx, command("plan", t.applied(""))...); err != nil {
+		return err
+	}
+	after, err := t.s.Take(ctx)
+	if err != nil {
+		return err
+	}
+	return same("the plan changed something", t.before, after)
+}
+
+func same(what string, before, after site.Picture) error {
+	if diff := before.Diff(after); len(diff) > 0 {
+		return fmt.Errorf("%s:\n  %s", what, strings.Join(diff, "\n  "))
+	}
+	return nil
+}
+
+func (t *tour) apply(ctx context.Context) error {
+	_, err := t.operator.Do(ctx, command("apply", t.applied(""), "--yes")...)
+	return err
+}
+
+// carry takes a kubeconfig that apply wrote to an empty home of the far side.
+func (t *tour) carry(name string) (site.Session, error) {
+	file := "causeway-" + topology.Cluster + ".kubeconfig"
+	if name != "" {
+		file = "causeway-" + name + ".kubeconfig"
+	}
+	text, err := os.ReadFile(filepath.Join(t.operator.Who.Home, file))
+	if err != nil {
+		return site.Session{}, err
+	}
+	who, err := t.s.Far("demo"+name, text)
+	fmt.Fprintf(t.out, "# %s was carried to an empty home of the far side, as ~/.kube/config\n", file)
+	return t.s.Session(who, t.out), err
+}
+
+func (t *tour) kubeconfig() ([]byte, error) {
+	return os.ReadFile(filepath.Join(t.far.Who.Home, ".kube", "config"))
+}
+
+func (t *tour) probe(ctx context.Context) (err error) {
+	if t.far, err = t.carry(""); err != nil {
+		return err
+	}
+	_, err = t.far.Do(ctx, "causeway", "verify", "--kubeconfig", ".kube/config", "--exec", site.Shop+"/"+site.Web, "--large-body")
+	return err
+}
+
+func (t *tour) verbs(ctx context.Context) error { return everyVerb(ctx, t.far) }
+
+// everyVerb is what a person does with a cluster.
+func everyVerb(ctx context.Context, far site.Session) error {
+	for _, verb := range []func(context.Context) error{
+		far.Nodes, far.Watch,
+		func(ctx context.Context) error { return far.Exec(ctx, true) },
+		func(ctx context.Context) error { return far.Exec(ctx, false) },
+		far.Logs, far.PortForward, far.Copy,
+	} {
+		if err := verb(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tour) script(ctx context.Context) error {
+	_, err := t.far.Do(ctx, "verify.sh", "--kubeconfig", ".kube/config", "--exec", site.Shop+"/"+site.Web, "--large-body")
+	return err
+}
+
+func (t *tour) keptOut(ctx context.Context) error {
+	text, err := t.kubeconfig()
+	if err != nil {
+		return err
+	}
+	u, err := site.Unpack(t.far.Who, text)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, "# without the token: 401")
+	if err := t.far.Anonymous(ctx, append(u.Curl, u.URL+"/api")...); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "\n# with the token, from %s, an address of the far side outside the client networks: nothing\n", topology.Stranger)
+	return t.far.Stranger(ctx, append(u.Curl, "-H", "@"+u.Header, u.URL+"/api")...)
+}
+
+// again counts what a second apply asks, of Google and of the cluster. The probe
+// from a pod is left out: it is not the apply, and shows up as such.
+func (t *tour) again(ctx context.Context) error {
+	if err := t.s.ResetGoogle(ctx); err != nil {
+		return err
+	}
+	mark, err := t.s.Watermark()
+	if err != nil {
+		return err
+	}
+	before, err := t.s.Take(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := t.operator.Do(ctx, command("apply", t.applied(""), "--yes")...)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(r.Stdout, "nothing to change") {
+		return errors.New("the second apply did not say that there is nothing to change")
+	}
+	count, err := t.s.Count(ctx, mark)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "# %s\n", count)
+	if count.Writes() > 0 || count.Requests() > site.SecondApplyBound {
+		return fmt.Errorf("the second apply made %s; at most %d and no write are allowed", count, site.SecondApplyBound)
+	}
+	after, err := t.s.Take(ctx)
+	if err != nil {
+		return err
+	}
+	return same("the second apply changed something", before, after)
+}
+
+func (t *tour) rotate(ctx context.Context) error {
+	if _, err := t.operator.Do(ctx, command("status", named(""), "--warn-days", "0")...); err != nil {
+		return err
+	}
+	text, err := t.kubeconfig()
+	if err != nil {
+		return err
+	}
+	if t.flow, err = flow.Start(ctx, flow.Config{Kubeconfig: text, Dial: t.s.FarSpace().Dial, Workers: 8, Pause: 20 * time.Millisecond}); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "\n# from here on eight clients of the far side ask without a rest\n")
+	_, err = t.operator.Do(ctx, command("certs rotate", named(""))...)
+	return err
+}
+
+// felt waits until the pods with the old certificate are gone and judges.
+func (t *tour) felt(ctx context.Context) error {
+	if err := t.s.AwaitOnlyNewPods(ctx, "causeway-"+topology.Cluster, 90*time.Second); err != nil {
+		return err
+	}
+	report := t.flow.Stop()
+	t.flow = nil
+	fmt.Fprintf(t.out, "# %s\n", report)
+	if report.Failed > 0 || report.Requests == 0 {
+		return fmt.Errorf("requests failed while the certificate was rotated: %s", strings.Join(report.Failures, "; "))
+	}
+	return nil
+}
