@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"causeway/internal/kube"
 	"causeway/kubeconfig"
 )
 
@@ -33,16 +34,26 @@ type Made struct {
 // it is kept, so that a second apply makes no token.
 func (j Job) Kubeconfig(ctx context.Context, exposure Exposure, endpoint Endpoint, fresh bool) (Made, error) {
 	spec := exposure.Spec()
-	name := j.File.Context
-	if name == "" {
-		name = "causeway-" + spec.Name
-	}
 	if !fresh {
-		if made, ok, err := j.reuse(spec, endpoint, name); ok || err != nil {
+		if made, ok, err := j.reuse(spec, endpoint, j.contextName(spec)); ok || err != nil {
 			return made, err
 		}
 	}
-	credential, err := Mint(ctx, exposure.Cluster(), spec, j.Story)
+	return j.build(ctx, exposure.Cluster(), spec, endpoint)
+}
+
+// contextName is the context's, the cluster's and the user's name.
+func (j Job) contextName(spec Spec) string {
+	if j.File.Context != "" {
+		return j.File.Context
+	}
+	return "causeway-" + spec.Name
+}
+
+// build makes the kubeconfig with a new token.
+func (j Job) build(ctx context.Context, cluster *kube.Client, spec Spec, endpoint Endpoint) (Made, error) {
+	name := j.contextName(spec)
+	credential, err := Mint(ctx, cluster, spec, j.Story)
 	if err != nil {
 		return Made{}, err
 	}
