@@ -30,22 +30,13 @@ const usage = `usage: lab up|down|status|demo [--small]
 `
 
 func run(args []string, stdout, stderr io.Writer) int {
+	if exit, inner := daemon.Inner(args, stderr); inner {
+		return exit
+	}
 	p, err := place.Find(os.Getenv, os.Geteuid())
 	if err != nil {
 		fmt.Fprintln(stderr, "lab:", err)
 		return 1
-	}
-	if len(args) == 2 && (args[0] == "init" || args[0] == "daemon") {
-		// The lab's own inner processes; what they are told stands in <run>/config.json.
-		config, err := daemon.ReadConfig(place.Place{Run: args[1]})
-		if err != nil {
-			fmt.Fprintln(stderr, "lab:", err)
-			return 1
-		}
-		if args[0] == "init" {
-			return daemon.Init([]string{"daemon", args[1]})
-		}
-		return report(daemon.Run(config.Place), stderr)
 	}
 	small := len(args) == 2 && args[0] == "demo" && args[1] == "--small"
 	if len(args) != 1 && !small {

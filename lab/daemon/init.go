@@ -2,11 +2,35 @@ package daemon
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"syscall"
+
+	"causeway/lab/place"
 )
+
+// Inner runs the lab's own inner processes, which are this very program started
+// again: a program that brings the lab up calls it first of all, and ends with
+// exit when inner. What they are told stands in <run>/config.json.
+func Inner(args []string, stderr io.Writer) (exit int, inner bool) {
+	if len(args) != 2 || args[0] != "init" && args[0] != "daemon" {
+		return 0, false
+	}
+	config, err := ReadConfig(place.Place{Run: args[1]})
+	if err == nil && args[0] == "init" {
+		return Init([]string{"daemon", args[1]}), true
+	}
+	if err == nil {
+		err = Run(config.Place)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "lab:", err)
+		return 1, true
+	}
+	return 0, true
+}
 
 // Init is process 1 of the lab's pid namespace: it starts the daemon, collects
 // orphans, and ends with the daemon. When it ends, in any way, the kernel kills

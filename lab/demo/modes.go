@@ -22,7 +22,7 @@ func (t *tour) passthrough(ctx context.Context) error {
 	if _, err := far.Do(ctx, "causeway", "verify", "--kubeconfig", ".kube/config", "--exec", site.Shop+"/"+site.Web, "--large-body"); err != nil {
 		return err
 	}
-	return everyVerb(ctx, far)
+	return far.EveryVerb(ctx)
 }
 
 func (t *tour) mtls(ctx context.Context) error {

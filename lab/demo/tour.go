@@ -179,22 +179,7 @@ func (t *tour) probe(ctx context.Context) (err error) {
 	return err
 }
 
-func (t *tour) verbs(ctx context.Context) error { return everyVerb(ctx, t.far) }
-
-// everyVerb is what a person does with a cluster.
-func everyVerb(ctx context.Context, far site.Session) error {
-	for _, verb := range []func(context.Context) error{
-		far.Nodes, far.Watch,
-		func(ctx context.Context) error { return far.Exec(ctx, true) },
-		func(ctx context.Context) error { return far.Exec(ctx, false) },
-		far.Logs, far.PortForward, far.Copy,
-	} {
-		if err := verb(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (t *tour) verbs(ctx context.Context) error { return t.far.EveryVerb(ctx) }
 
 func (t *tour) script(ctx context.Context) error {
 	_, err := t.far.Do(ctx, "verify.sh", "--kubeconfig", ".kube/config", "--exec", site.Shop+"/"+site.Web, "--large-body")

@@ -56,7 +56,10 @@ func Open(p place.Place, state daemon.State, tools Tools, dir string) (*Site, er
 		*path = whole
 	}
 	s := &Site{Place: p, State: state, Tools: tools, Dir: dir}
-	var err error
+	err := os.MkdirAll(dir, 0o700)
+	if err != nil {
+		return nil, fmt.Errorf("open the lab: %w", err)
+	}
 	if s.far, err = netns.Open(topology.Far); err != nil {
 		return nil, err
 	}

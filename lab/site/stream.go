@@ -134,6 +134,21 @@ func (f *Stream) Stop() {
 	}
 }
 
+// Wait waits until the command ends and returns its exit code and all it printed.
+func (f *Stream) Wait(ctx context.Context, bound time.Duration) (int, string, error) {
+	select {
+	case <-f.done:
+		return f.cmd.ProcessState.ExitCode(), f.text(), nil
+	case <-ctx.Done():
+		return 0, f.text(), ctx.Err()
+	case <-time.After(bound):
+		return 0, f.text(), fmt.Errorf("%s: did not end within %s", f.Line, bound)
+	}
+}
+
+// Interrupt does what Ctrl-C does.
+func (f *Stream) Interrupt() error { return f.cmd.Process.Signal(os.Interrupt) }
+
 // Ended says whether the command has ended by itself.
 func (f *Stream) Ended() bool {
 	select {

@@ -77,7 +77,7 @@ const promptly = 5 * time.Second
 // Watch follows the shop's pods while the provider's staff makes one, and sees
 // it come and become running; the first event within promptly.
 func (n Session) Watch(ctx context.Context) error {
-	const name = "order-1"
+	name := "order-for-" + filepath.Base(n.Who.Home) // several may watch at a time
 	watch, err := n.follow(ctx, "kubectl", "-n", Shop, "get", "pods", "--watch")
 	if err != nil {
 		return err
@@ -153,15 +153,18 @@ func (n Session) Logs(ctx context.Context) error {
 
 // PortForward forwards a port of the pod and makes a request through it.
 func (n Session) PortForward(ctx context.Context) error {
-	forward, err := n.follow(ctx, "kubectl", "-n", Shop, "port-forward", "pod/"+Web, "18080:"+WebPort)
+	forward, err := n.follow(ctx, "kubectl", "-n", Shop, "port-forward", "pod/"+Web, ":"+WebPort)
 	if err != nil {
 		return err
 	}
 	defer forward.Stop()
-	if _, err := forward.Await(ctx, 0, 10*time.Second, "Forwarding from 127.0.0.1:18080"); err != nil {
+	const begin = "Forwarding from 127.0.0.1:"
+	line, err := forward.Await(ctx, 0, 10*time.Second, begin)
+	if err != nil {
 		return err
 	}
-	return n.want(ctx, WebSays, "curl", "-sS", "--max-time", "10", "http://127.0.0.1:18080/")
+	port, _, _ := strings.Cut(strings.TrimPrefix(line.Text, begin), " ")
+	return n.want(ctx, WebSays, "curl", "-sS", "--max-time", "10", "http://127.0.0.1:"+port+"/")
 }
 
 // Copy copies a file of 4 MiB there and back and compares.
@@ -189,6 +192,21 @@ func (n Session) Copy(ctx context.Context) error {
 	}
 	_, err = n.Do(ctx, "cmp", "there.bin", "back.bin")
 	return err
+}
+
+// EveryVerb is what a person does with a cluster.
+func (n Session) EveryVerb(ctx context.Context) error {
+	for _, verb := range []func(context.Context) error{
+		n.Nodes, n.Watch,
+		func(ctx context.Context) error { return n.Exec(ctx, true) },
+		func(ctx context.Context) error { return n.Exec(ctx, false) },
+		n.Logs, n.PortForward, n.Copy,
+	} {
+		if err := verb(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Anonymous asks without a token and must get 401.

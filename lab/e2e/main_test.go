@@ -1,0 +1,196 @@
+//go:build e2e
+
+// Package e2e is the demo as tests, and more: the built causeway against a real
+// node, real packets and the emulator, in one lab that all tests share.
+//
+//	make e2e
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"causeway/lab/daemon"
+	"causeway/lab/life"
+	"causeway/lab/place"
+	"causeway/lab/site"
+	"causeway/lab/topology"
+)
+
+// lab is what TestMain brings up for the tests; nothing else is global.
+var lab *site.Site
+
+func TestMain(m *testing.M) {
+	if exit, inner := daemon.Inner(os.Args[1:], os.Stderr); inner {
+		os.Exit(exit)
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (exit int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p, err := place.Find(os.Getenv, os.Geteuid())
+	if err != nil {
+		return fail("find the lab's place", err)
+	}
+	l := life.Lab{Place: p, Out: os.Stderr}
+	if state, err := l.Status(); err == nil && state.Phase != "" {
+		return fail("begin", fmt.Errorf("a lab is there already: make lab-down takes it away"))
+	}
+	state, err := l.Up(ctx)
+	if err != nil {
+		return fail("bring the lab up", err)
+	}
+	defer func() {
+		// The comparison of the machine with what it was before is part of Down.
+		if err := l.Down(context.WithoutCancel(ctx)); err != nil {
+			exit = fail("TestTheMachineIsAsItWas", err)
+		}
+	}()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return fail("find the repository", err)
+	}
+	tools := site.Tools{Causeway: filepath.Join(root, "bin", "causeway"), Script: filepath.Join(root, "scripts", "verify.sh")}
+	if lab, err = site.Open(p, state, tools, filepath.Join(p.Run, "e2e")); err != nil {
+		return fail("open the lab", err)
+	}
+	defer lab.Close()
+	if err := lab.OpenShop(ctx); err != nil {
+		return fail("open the shop", err)
+	}
+	go func() { // the tests do not look at signals
+		<-ctx.Done()
+		if ctx.Err() != nil {
+			_ = l.Down(context.Background())
+			os.Exit(130)
+		}
+	}()
+	return m.Run()
+}
+
+func fail(what string, err error) int {
+	fmt.Fprintf(os.Stderr, "--- FAIL: %s: %v\n", what, err)
+	return 1
+}
+
+// exposure is one that a test makes, under a name of its own.
+type exposure struct {
+	t        *testing.T
+	name     string
+	operator site.Session
+	far      site.Session // after apply
+	text     []byte       // the kubeconfig
+}
+
+// bound is how long anything in a test may take; what takes longer hangs.
+const bound = 4 * time.Minute
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// begin prepares an exposure, and at the end of the test destroys what is left
+// of it and compares cloud and cluster with what they were.
+func begin(t *testing.T, name string) *exposure {
+	t.Helper()
+	ctx := within(t)
+	before, err := lab.Take(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &exposure{t: t, name: name, operator: person(t, name)}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), bound)
+		defer cancel()
+		if err := lab.ClearFaults(ctx); err != nil {
+			t.Error(err)
+		}
+		if r := lab.Run(ctx, x.operator.Who, x.command("destroy", "--yes")...); r.Code != 0 {
+			t.Errorf("destroy:\n%s", r.Text())
+		}
+		after, err := lab.Take(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := before.Diff(after); len(diff) > 0 {
+			t.Errorf("after destroy cloud and cluster are not as before:\n%s", strings.Join(diff, "\n"))
+		}
+	})
+	return x
+}
+
+func person(t *testing.T, name string) site.Session {
+	t.Helper()
+	who, err := lab.Operator(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lab.Session(who, nil)
+}
+
+// command is a causeway command on this exposure.
+func (x *exposure) command(verb string, more ...string) []string {
+	args := append([]string{"causeway"}, strings.Fields(verb)...)
+	args = append(args, "ilb", "--location", topology.Location, "--cluster", topology.Cluster, "--name", x.name)
+	return append(args, more...)
+}
+
+// applying is the command of an apply.
+func (x *exposure) applying(more ...string) []string {
+	return x.command("apply", append([]string{"--client-cidr", topology.FarCIDR.String(), "--image", lab.State.NginxImage, "--role", "cluster-admin", "--yes"}, more...)...)
+}
+
+// apply applies and carries the kubeconfig to an empty home of the far side.
+func (x *exposure) apply(ctx context.Context, more ...string) {
+	x.t.Helper()
+	x.must(lab.Run(ctx, x.operator.Who, x.applying(more...)...), 0)
+	x.carry()
+}
+
+func (x *exposure) carry() {
+	x.t.Helper()
+	var err error
+	if x.text, err = os.ReadFile(filepath.Join(x.operator.Who.Home, "causeway-"+x.name+".kubeconfig")); err != nil {
+		x.t.Fatal(err)
+	}
+	who, err := lab.Far(x.name, x.text)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.far = lab.Session(who, nil)
+}
+
+func (x *exposure) must(r site.Result, code int) site.Result {
+	x.t.Helper()
+	if err := r.Want(code); err != nil {
+		x.t.Fatal(err)
+	}
+	return r
+}
+
+func (x *exposure) ok(err error) {
+	x.t.Helper()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func (x *exposure) unpack() site.Unpacked {
+	x.t.Helper()
+	u, err := site.Unpack(x.far.Who, x.text)
+	x.ok(err)
+	return u
+}
+
+func (x *exposure) namespace() string { return "causeway-" + x.name }
