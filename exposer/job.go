@@ -53,6 +53,11 @@ func (j Job) Plan(ctx context.Context, spec Spec) (Exposure, Plan, []Problem, er
 		return nil, Plan{}, nil, err
 	}
 	plan, err := MakePlan(ctx, exposure.Steps())
+	if MissingRight(err) { // one of how many?
+		if problems, failed := exposure.Preflight(ctx, plan); failed == nil && len(problems) > 0 {
+			return exposure, plan, nil, &PreconditionError{Verb: "plan " + spec.Method, Problems: problems}
+		}
+	}
 	if err != nil {
 		return exposure, plan, nil, fmt.Errorf("plan: %w", err)
 	}

@@ -35,15 +35,15 @@ type Made struct {
 func (j Job) Kubeconfig(ctx context.Context, exposure Exposure, endpoint Endpoint, fresh bool) (Made, error) {
 	spec := exposure.Spec()
 	if !fresh {
-		if made, ok, err := j.reuse(spec, endpoint, j.contextName(spec)); ok || err != nil {
+		if made, ok, err := j.reuse(spec, endpoint, j.ContextName(spec)); ok || err != nil {
 			return made, err
 		}
 	}
 	return j.build(ctx, exposure.Cluster(), spec, endpoint)
 }
 
-// contextName is the context's, the cluster's and the user's name.
-func (j Job) contextName(spec Spec) string {
+// ContextName is the context's, the cluster's and the user's name.
+func (j Job) ContextName(spec Spec) string {
 	if j.File.Context != "" {
 		return j.File.Context
 	}
@@ -52,7 +52,7 @@ func (j Job) contextName(spec Spec) string {
 
 // build makes the kubeconfig with a new token.
 func (j Job) build(ctx context.Context, cluster *kube.Client, spec Spec, endpoint Endpoint) (Made, error) {
-	name := j.contextName(spec)
+	name := j.ContextName(spec)
 	credential, err := Mint(ctx, cluster, spec, j.Story)
 	if err != nil {
 		return Made{}, err

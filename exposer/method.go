@@ -46,7 +46,9 @@ type Deps struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Note    func(string) // told what Open does, for the story on stderr
-	Leaving bool         // opened for destroy: what is missing is no obstacle
+	// After is time.After, where nil; tests run waits faster with it.
+	After   func(time.Duration) <-chan time.Time
+	Leaving bool // opened for destroy: what is missing is no obstacle
 }
 
 // Fact is one thing that Open learned, with the value that people know it by.

@@ -76,6 +76,9 @@ func (o *Object) ID() string {
 func (o *Object) Title() string   { return o.About }
 func (o *Object) Needs() []string { return o.After }
 
+// Target names the object.
+func (o *Object) Target() kube.Ref { return o.Ref }
+
 // YAML is the wanted object as text, with the values of a Secret as hashes.
 func (o *Object) YAML() (string, error) {
 	want, why, err := o.Build()

@@ -3,6 +3,7 @@ package exposer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"causeway/internal/explain"
@@ -68,6 +69,12 @@ func (e *PreconditionError) Unwrap() []error {
 }
 
 func codeOf(err error) string { return explain.CodeOf(err) }
+
+// MissingRight reports whether err is the refusal of a right, or of an API that
+// is off. There may be more of them, so whoever meets one asks for all.
+func MissingRight(err error) bool {
+	return slices.Contains([]string{"CW-GCP-PERMISSION", "CW-GCP-API-DISABLED", "CW-KUBE-FORBIDDEN"}, codeOf(err))
+}
 
 // RunError is a failure of the engine itself, with its code.
 type RunError struct {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // pollEvery is how often a wait looks again: often enough that nobody notices,
@@ -17,12 +15,23 @@ var errTimedOut = errors.New("not within the time allowed")
 
 // Poll calls done at once and then every two seconds until it reports true,
 // fails, the bound has passed (TimedOut) or ctx ends.
-func Poll(ctx context.Context, bound time.Duration, done func(context.Context) (bool, error)) error {
-	err := wait.PollUntilContextTimeout(ctx, pollEvery, bound, true, done)
-	if wait.Interrupted(err) && ctx.Err() == nil {
-		return errTimedOut
+func (d Deps) Poll(ctx context.Context, bound time.Duration, done func(context.Context) (bool, error)) error {
+	after := d.After
+	if after == nil {
+		after = time.After
 	}
-	return err
+	for expired := after(bound); ; {
+		if ok, err := done(ctx); ok || err != nil {
+			return err
+		}
+		select {
+		case <-after(pollEvery):
+		case <-expired:
+			return errTimedOut
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // TimedOut reports whether Poll ended at its bound.

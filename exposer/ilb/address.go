@@ -17,7 +17,10 @@ import (
 // Its mark is the description, which Google takes together with the address, and
 // labels, which it takes only in a second call: a run that is killed between the
 // two must still know the address as its own.
-type addressStep struct{ x *exposure }
+type addressStep struct {
+	x    *exposure
+	name string
+}
 
 // exposureLabel is Google's form of the mark: its labels know no slash and no dot.
 const exposureLabel = "causeway-exposure"
@@ -26,11 +29,10 @@ const exposureLabel = "causeway-exposure"
 // address. Google's controller needs seconds to a few minutes.
 const releaseTimeout = 10 * time.Minute
 
-func (s addressStep) name() string    { return s.x.spec.ILB.AddressName }
-func (s addressStep) ID() string      { return "address/" + s.name() }
+func (s addressStep) ID() string      { return "address/" + s.name }
 func (s addressStep) Needs() []string { return nil }
 func (s addressStep) Title() string {
-	return fmt.Sprintf("internal address %s in %s", s.name(), s.x.region)
+	return fmt.Sprintf("internal address %s in %s", s.name, s.x.region)
 }
 
 func (s addressStep) description() string { return "causeway exposure " + s.x.spec.Name }
@@ -39,19 +41,8 @@ func (s addressStep) labels() map[string]string {
 	return map[string]string{"managed-by": "causeway", exposureLabel: s.x.spec.Name}
 }
 
-// get finds the address by its name. For a destroy whose record is lost it also
-// looks for one of another name (--address-name) by the exposure's label.
 func (s addressStep) get(ctx context.Context) (*gcp.Address, error) {
-	project := s.x.spec.Cluster.Project
-	address, err := s.x.google.Address(ctx, project, s.x.region, s.name())
-	if address != nil || err != nil || !s.x.deps.Leaving {
-		return address, err
-	}
-	marked, err := s.x.google.Addresses(ctx, project, s.x.region, fmt.Sprintf("labels.%s = %q", exposureLabel, s.x.spec.Name))
-	if err != nil || len(marked) == 0 {
-		return nil, err
-	}
-	return &marked[0], nil
+	return s.x.google.Address(ctx, s.x.spec.Cluster.Project, s.x.region, s.name)
 }
 
 func (s addressStep) ours(a *gcp.Address) bool {
@@ -157,7 +148,7 @@ func (s addressStep) Do(ctx context.Context, note func(string)) error {
 			ip = want
 		}
 		address, err = s.x.google.ReserveAddress(ctx, gcp.Address{
-			Project: s.x.spec.Cluster.Project, Region: s.x.region, Name: s.name(), Description: s.description(),
+			Project: s.x.spec.Cluster.Project, Region: s.x.region, Name: s.name, Description: s.description(),
 			Type: "INTERNAL", Purpose: "GCE_ENDPOINT", IP: ip,
 			Subnetwork: s.x.spec.ILB.Subnet, SubnetworkProject: s.x.cluster.Subnetwork.Project,
 		}, note)
@@ -202,7 +193,7 @@ func (s addressStep) Undo(ctx context.Context, _ json.RawMessage, note func(stri
 
 func (s addressStep) waitReleased(ctx context.Context, note func(string)) error {
 	var users []string
-	err := exposer.Poll(ctx, releaseTimeout, func(ctx context.Context) (bool, error) {
+	err := s.x.deps.Poll(ctx, releaseTimeout, func(ctx context.Context) (bool, error) {
 		address, err := s.get(ctx)
 		if err != nil || address == nil {
 			return err == nil, err
@@ -214,7 +205,7 @@ func (s addressStep) waitReleased(ctx context.Context, note func(string)) error 
 		return len(users) == 0, nil
 	})
 	if exposer.TimedOut(err) {
-		return refusal("CW-NET-ADDRESS-IN-USE", "release address %s: still in use by %s after %s", s.name(), strings.Join(users, ", "), releaseTimeout)
+		return refusal("CW-NET-ADDRESS-IN-USE", "release address %s: still in use by %s after %s", s.name, strings.Join(users, ", "), releaseTimeout)
 	}
 	return err
 }

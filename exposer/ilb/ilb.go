@@ -43,6 +43,7 @@ type exposure struct {
 	region  string
 
 	access      []exposer.Step // the ServiceAccount and its rights
+	leftovers   []exposer.Step // what earlier specs made and this one does not want
 	upstream    netip.AddrPort // the Service default/kubernetes
 	apiPorts    []int          // behind it: a NetworkPolicy may see either side of the translation
 	serverName  string         // passthrough: a name that the API server's certificate bears
@@ -62,10 +63,13 @@ type exposure struct {
 func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (exposer.Exposure, error) {
 	x := &exposure{spec: spec, deps: deps, google: deps.Google, region: regionOf(spec.Cluster.Location)}
 	if err := x.readCluster(ctx); err != nil {
-		return nil, err
+		return nil, x.blocked(ctx, err)
 	}
 	if x.cluster.Name == "" { // gone; only destroy comes this far
-		return x, x.setAccess()
+		if err := x.setAccess(); err != nil {
+			return x, err
+		}
+		return x, x.findLeftovers(ctx)
 	}
 	if problems := x.cannotWork(); len(problems) > 0 && !deps.Leaving {
 		return nil, &exposer.PreconditionError{Verb: "expose " + spec.Cluster.Name + " by ilb", Problems: problems}
@@ -76,10 +80,15 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err := x.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := x.setAccess(); err != nil || deps.Leaving {
+	if err := x.setAccess(); err != nil {
 		return x, err
 	}
-	return x, x.readUpstream(ctx)
+	if !deps.Leaving {
+		if err := x.readUpstream(ctx); err != nil {
+			return nil, x.blocked(ctx, err)
+		}
+	}
+	return x, x.findLeftovers(ctx)
 }
 
 func (x *exposure) setAccess() (err error) {

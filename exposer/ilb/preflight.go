@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"causeway/exposer"
-	"causeway/internal/kube"
 )
 
 // services are the Google APIs that the method calls.
@@ -30,32 +28,47 @@ var subnetPermissions = []string{"compute.subnetworks.get", "compute.subnetworks
 // Preflight implements exposer.Exposure: every check runs, whatever the others
 // say, so that one change night is enough to hear of all problems.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	var mu sync.Mutex
-	found := map[int][]exposer.Problem{}
-	checks := []func(context.Context) ([]exposer.Problem, error){
-		x.checkServices, x.checkPermissions, x.checkRanges, x.checkImage, x.checkRights,
+	found := runChecks(ctx, x.checkServices, x.checkPermissions, x.checkRanges, x.checkImage, x.checkRights, x.checkAccess)
+	return append(plan.Refusals(), found...), ctx.Err()
+}
+
+// blocked turns a right that is missing before a plan can be made into the list
+// of all that are missing.
+func (x *exposure) blocked(ctx context.Context, err error) error {
+	if x.deps.Leaving || !exposer.MissingRight(err) {
+		return err
 	}
-	var group errgroup.Group
+	checks := []check{x.checkServices, x.checkPermissions}
+	if x.kube != nil {
+		checks = append(checks, x.checkRights)
+	}
+	problems := runChecks(ctx, checks...)
+	met := exposer.ProblemOf(err)
+	if !slices.ContainsFunc(problems, func(p exposer.Problem) bool { return p.Code == met.Code }) {
+		problems = append(problems, met)
+	}
+	return &exposer.PreconditionError{Verb: "expose " + x.spec.Cluster.Name + " by ilb", Problems: problems}
+}
+
+// check is one part of preflight.
+type check func(context.Context) ([]exposer.Problem, error)
+
+// runChecks runs all at once; the problems stand in the order of the checks. A
+// check that can't be made is a problem too, not silence.
+func runChecks(ctx context.Context, checks ...check) []exposer.Problem {
+	found := make([][]exposer.Problem, len(checks))
+	var wait sync.WaitGroup
 	for i, check := range checks {
-		group.Go(func() error {
+		wait.Go(func() {
 			problems, err := check(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil { // a check that can't be made is a problem too, not silence
+			if err != nil {
 				problems = append(problems, exposer.ProblemOf(err))
 			}
 			found[i] = problems
-			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	problems := plan.Refusals()
-	for i := range checks {
-		problems = append(problems, found[i]...)
-	}
-	return problems, ctx.Err()
+	wait.Wait()
+	return slices.Concat(found...)
 }
 
 func (x *exposure) checkServices(ctx context.Context) ([]exposer.Problem, error) {
@@ -74,6 +87,9 @@ func (x *exposure) checkServices(ctx context.Context) ([]exposer.Problem, error)
 
 func (x *exposure) checkPermissions(ctx context.Context) ([]exposer.Problem, error) {
 	own, host := x.spec.Cluster.Project, x.cluster.Network.Project
+	if host == "" { // the cluster can't be read
+		host = own
+	}
 	wanted := map[string][]string{own: permissions}
 	wanted[host] = append(append([]string{}, wanted[host]...), subnetPermissions...)
 	var problems []exposer.Problem
@@ -167,50 +183,4 @@ func (x *exposure) checkImage(ctx context.Context) ([]exposer.Problem, error) {
 func googleRegistry(image string) bool {
 	host, _, _ := strings.Cut(image, "/")
 	return host == "gcr.io" || strings.HasSuffix(host, ".gcr.io") || strings.HasSuffix(host, "-docker.pkg.dev")
-}
-
-// checkRights asks the cluster what this identity may do there.
-func (x *exposure) checkRights(ctx context.Context) ([]exposer.Problem, error) {
-	missing, err := x.kube.Missing(ctx, x.rights())
-	if err != nil {
-		return nil, err
-	}
-	var problems []exposer.Problem
-	for _, right := range missing {
-		problems = append(problems, exposer.Problem{Code: "CW-KUBE-FORBIDDEN",
-			Text: fmt.Sprintf("no right in the cluster to %s", right),
-			Fix:  "have roles/container.admin granted on the project, or a ClusterRole with this right"})
-	}
-	return problems, nil
-}
-
-// rights are what apply and destroy do in the cluster.
-func (x *exposure) rights() []kube.Access {
-	var rights []kube.Access
-	add := func(group, resource, namespace string, verbs ...string) {
-		for _, verb := range verbs {
-			rights = append(rights, kube.Access{Verb: verb, Group: group, Resource: resource, Namespace: namespace})
-		}
-	}
-	own := x.spec.Namespace
-	add("discovery.k8s.io", "endpointslices", "default", "list")
-	add("", "namespaces", "", "get", "patch", "delete")
-	for _, resource := range []string{"secrets", "configmaps", "serviceaccounts", "services"} {
-		add("", resource, own, "get", "patch", "delete")
-	}
-	rights = append(rights, kube.Access{Verb: "create", Resource: "serviceaccounts", Subresource: "token", Namespace: own})
-	add("", "events", own, "list")
-	add("apps", "deployments", own, "get", "patch", "delete")
-	add("apps", "replicasets", own, "list", "delete")
-	add("", "pods", own, "list", "delete")
-	add("policy", "poddisruptionbudgets", own, "get", "patch", "delete")
-	add("networking.k8s.io", "networkpolicies", own, "get", "patch", "delete")
-	add("coordination.k8s.io", "leases", own, "get", "create", "update", "delete")
-	if len(x.spec.Access.Namespaces) == 0 {
-		add("rbac.authorization.k8s.io", "clusterrolebindings", "", "get", "patch", "delete")
-	}
-	for _, ns := range x.spec.Access.Namespaces {
-		add("rbac.authorization.k8s.io", "rolebindings", ns, "get", "patch", "delete")
-	}
-	return rights
 }

@@ -14,7 +14,7 @@ import (
 // it, and every manifest. What is made at apply (keys, an address that Google
 // picks) is named in its place.
 func (x *exposure) Render(ctx context.Context) ([]exposer.Rendered, error) {
-	if _, err := (addressStep{x}).Read(ctx); err != nil {
+	if _, err := x.address().Read(ctx); err != nil {
 		return nil, err
 	}
 	rendered, err := x.renderCalls()
@@ -73,9 +73,9 @@ func (x *exposure) renderSecrets() []exposer.Rendered {
 
 func (x *exposure) renderCalls() ([]exposer.Rendered, error) {
 	base := fmt.Sprintf("/compute/v1/projects/%s/regions/%s/addresses", x.spec.Cluster.Project, x.region)
-	step := addressStep{x}
+	step := x.address()
 	body := map[string]any{
-		"name": step.name(), "description": step.description(), "addressType": "INTERNAL", "purpose": "GCE_ENDPOINT",
+		"name": step.name, "description": step.description(), "addressType": "INTERNAL", "purpose": "GCE_ENDPOINT",
 		"subnetwork": fmt.Sprintf("projects/%s/regions/%s/subnetworks/%s", x.cluster.Subnetwork.Project, x.region, x.spec.ILB.Subnet),
 	}
 	if want, err := netip.ParseAddr(x.spec.ILB.Address); err == nil {
@@ -91,6 +91,6 @@ func (x *exposure) renderCalls() ([]exposer.Rendered, error) {
 	}
 	return []exposer.Rendered{
 		{ID: step.ID(), Kind: "call", Text: "POST " + base + "\n" + string(insert) + "\n"},
-		{ID: step.ID(), Kind: "call", Text: "POST " + base + "/" + step.name() + "/setLabels\n" + string(labels) + "\n"},
+		{ID: step.ID(), Kind: "call", Text: "POST " + base + "/" + step.name + "/setLabels\n" + string(labels) + "\n"},
 	}, nil
 }

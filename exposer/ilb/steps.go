@@ -40,10 +40,10 @@ func (x *exposure) Steps() []exposer.Step {
 	deployment.Settled, deployment.Settle, deployment.Remove = x.rolledOut, x.waitRollout, x.removeWorkload
 
 	service := x.manifestStep("Service", proxyName)
-	service.After = append(service.After, addressStep{x}.ID())
+	service.After = append(service.After, x.address().ID())
 	service.Settled, service.Settle = x.balanced, x.waitBalancer
 
-	steps := []exposer.Step{addressStep{x}, namespace}
+	steps := []exposer.Step{x.address(), namespace}
 	if x.spec.ILB.Mode == exposer.ModeTerminate {
 		leaf := x.leafSecret()
 		deployment.After = append(deployment.After, leaf.ID())
@@ -54,7 +54,7 @@ func (x *exposure) Steps() []exposer.Step {
 	}
 	steps = append(steps, x.manifestStep("ConfigMap", proxyName), x.manifestStep("ServiceAccount", proxyName),
 		x.manifestStep("NetworkPolicy", proxyName), x.manifestStep("PodDisruptionBudget", proxyName), deployment, service)
-	return append(steps, x.access...)
+	return append(append(steps, x.access...), x.leftovers...)
 }
 
 // manifestStep is the step of one object of the templates.
@@ -158,11 +158,7 @@ func (x *exposure) waitBalancer(ctx context.Context, note func(string)) error {
 // guardNamespace keeps the namespace when it holds what causeway did not make:
 // deleting it would delete that too.
 func (x *exposure) guardNamespace(ctx context.Context) (string, error) {
-	foreign, err := x.kube.Foreign(ctx, x.spec.Namespace, exposer.ExposureLabel+"="+x.spec.Name)
-	if err != nil || len(foreign) == 0 {
-		return "", err
-	}
-	return fmt.Sprintf("it holds what causeway did not make: %v", foreign), nil
+	return exposer.GuardNamespace(ctx, x.kube, x.spec.Namespace, x.spec.Name)
 }
 
 // Lock implements exposer.Exposure. The Lease lies in the exposure's namespace,

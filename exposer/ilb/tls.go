@@ -184,7 +184,7 @@ type leafStep struct {
 
 func (x *exposure) leafSecret() leafStep {
 	o := x.secret(templates.TLSSecretName, "server certificate")
-	o.After = append(o.After, addressStep{x}.ID(), "secret/"+templates.CASecretName)
+	o.After = append(o.After, x.address().ID(), "secret/"+templates.CASecretName)
 	o.Build = func() (*unstructured.Unstructured, string, error) {
 		if x.leaf == nil {
 			return nil, "a certificate is issued", nil
