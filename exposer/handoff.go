@@ -44,6 +44,9 @@ type HandoffOptions struct {
 // Handoff writes one .tar.gz for the far side's engineer: the kubeconfig, the CA,
 // PKCS#12 files, verify.sh, and a page that says what to route and to open.
 func (j Job) Handoff(ctx context.Context, spec Spec, o HandoffOptions, w io.Writer) error {
+	if o.Secrets == SecretsEncrypt && o.Password == "" {
+		return &RunError{Code_: "CW-SPEC-INVALID", Text: "hand off: secrets are to be encrypted and there is no password"}
+	}
 	exposure, made, err := j.KubeconfigStanding(ctx, spec)
 	if err != nil {
 		return err
@@ -70,6 +73,7 @@ type handoffFile struct {
 	content []byte
 	about   string
 	secret  bool
+	sealed  bool // encrypted by itself (PKCS#12)
 	mode    int64
 }
 
@@ -102,7 +106,8 @@ func (j Job) handoffFiles(endpoint Endpoint, made Made, o HandoffOptions) ([]han
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, handoffFile{name: "client.p12", content: bundle, about: "the client certificate that nginx demands (PKCS#12)"})
+		files = append(files, handoffFile{name: "client.p12", content: bundle, secret: true, sealed: true,
+			about: "the client certificate that nginx demands (PKCS#12)"})
 	}
 	return j.protect(files, o)
 }
@@ -115,7 +120,7 @@ func (j Job) protect(files []handoffFile, o HandoffOptions) ([]handoffFile, erro
 		return slices.DeleteFunc(files, func(f handoffFile) bool { return f.secret }), nil
 	case SecretsEncrypt:
 		for i, f := range files {
-			if !f.secret {
+			if !f.secret || f.sealed {
 				continue
 			}
 			sealed, err := seal(j.Deps.Rand, o.Password, f.content)

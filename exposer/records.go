@@ -29,13 +29,23 @@ func (r sharedRecords) ref(spec Spec) kube.Ref {
 	return kube.Ref{Version: "v1", Kind: "ConfigMap", Namespace: spec.Namespace, Name: recordName}
 }
 
+// shared reads the ConfigMap; nil where there is none, or one of somebody else's
+// in a namespace that was there before.
+func (r sharedRecords) shared(ctx context.Context, spec Spec) (*unstructured.Unstructured, error) {
+	live, err := r.cluster.Get(ctx, r.ref(spec))
+	if err != nil || live == nil || live.GetLabels()[ManagedByLabel] != "causeway" || live.GetLabels()[ExposureLabel] != spec.Name {
+		return nil, err
+	}
+	return live, nil
+}
+
 // Load implements Records.
 func (r sharedRecords) Load(ctx context.Context, spec Spec) (Record, error) {
 	mine, err := r.local.Load(ctx, spec)
 	if err != nil || r.cluster == nil {
 		return mine, err
 	}
-	live, err := r.cluster.Get(ctx, r.ref(spec))
+	live, err := r.shared(ctx, spec)
 	if err != nil || live == nil {
 		return mine, err
 	}
@@ -75,7 +85,7 @@ func (r sharedRecords) Save(ctx context.Context, record Record, durable bool) er
 // a destroy that was cut off can be repeated from here.
 func (r sharedRecords) Forget(ctx context.Context, spec Spec) error {
 	if r.cluster != nil {
-		live, err := r.cluster.Get(ctx, r.ref(spec))
+		live, err := r.shared(ctx, spec)
 		if err != nil {
 			return err
 		}

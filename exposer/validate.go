@@ -16,6 +16,12 @@ type FieldProblem struct {
 	code  string
 }
 
+// FieldError is a fault that was met when what a field names was read, with the
+// code that err carries.
+func FieldError(field string, err error) *SpecError {
+	return &SpecError{Problems: []FieldProblem{{Field: field, Text: "can't be used: " + err.Error(), code: codeOf(err)}}}
+}
+
 // SpecError holds every fault of a spec at once. It ends in exit code 2.
 type SpecError struct{ Problems []FieldProblem }
 

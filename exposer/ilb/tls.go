@@ -34,31 +34,36 @@ type own struct {
 // env is what certs needs of the world.
 func (x *exposure) env() certs.Env { return certs.Env{Now: x.deps.Now, Rand: x.deps.Rand} }
 
-// readOwnFiles loads the user's own CA or leaf; every fault of them is told.
+// readOwnFiles loads the user's own CA or leaf; a fault of them is one of the spec
+// (*exposer.SpecError).
 func (x *exposure) readOwnFiles() error {
 	t := x.spec.ILB.TLS
 	var text [4][]byte
-	for i, path := range []string{t.CACert, t.CAKey, t.Cert, t.Key} {
-		if path == "" {
+	var problems []exposer.FieldProblem
+	for i, file := range []struct{ field, path string }{{"caCert", t.CACert}, {"caKey", t.CAKey}, {"cert", t.Cert}, {"key", t.Key}} {
+		if file.path == "" {
 			continue
 		}
-		content, err := os.ReadFile(path)
+		content, err := os.ReadFile(file.path)
 		if err != nil {
-			return fmt.Errorf("read TLS file: %w", err)
+			problems = append(problems, exposer.FieldError("ilb.tls."+file.field, err).Problems...)
 		}
 		text[i] = content
+	}
+	if len(problems) > 0 {
+		return &exposer.SpecError{Problems: problems}
 	}
 	switch {
 	case t.CAKey != "":
 		ca, err := certs.LoadAuthority(x.env(), text[0], text[1])
 		if err != nil {
-			return err
+			return exposer.FieldError("ilb.tls.caCert", err)
 		}
 		x.own.ca = ca
 	case t.Cert != "":
 		pair, err := certs.LoadPair(x.env(), text[2], text[3], certs.Want{DNSNames: x.spec.ILB.DNSNames, CA: text[0]})
 		if err != nil {
-			return err
+			return exposer.FieldError("ilb.tls.cert", err)
 		}
 		x.own.leaf, x.own.root = &pair, text[0]
 	}
@@ -85,6 +90,9 @@ type caStep struct {
 }
 
 func (s caStep) Read(ctx context.Context) (exposer.Observed, error) {
+	if s.x.deps.Leaving { // broken or not, it goes
+		return s.Object.Read(ctx)
+	}
 	if err := s.x.readCA(ctx); err != nil {
 		return exposer.Observed{}, err
 	}
@@ -195,6 +203,14 @@ func (x *exposure) leafSecret() leafStep {
 }
 
 func (s leafStep) Read(ctx context.Context) (exposer.Observed, error) {
+	if s.x.deps.Leaving {
+		return s.Object.Read(ctx)
+	}
+	if s.x.own.leaf != nil && s.x.addr.IsValid() {
+		if err := s.x.own.leaf.Covers(s.x.spec.ILB.DNSNames, []netip.Addr{s.x.addr}); err != nil {
+			return exposer.Observed{Action: exposer.Refuse, Cause: err}, nil
+		}
+	}
 	why, err := s.x.readLeaf(ctx)
 	if err != nil {
 		return exposer.Observed{}, err
@@ -297,6 +313,9 @@ func (x *exposure) clientSecret() clientStep {
 }
 
 func (s clientStep) Read(ctx context.Context) (exposer.Observed, error) {
+	if s.x.deps.Leaving {
+		return s.Object.Read(ctx)
+	}
 	if err := s.x.readClient(ctx); err != nil {
 		return exposer.Observed{}, err
 	}
