@@ -1,34 +1,50 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"causeway/exposer"
 	"causeway/internal/ui"
+	"causeway/probe"
 )
 
 func (a *app) applyCommand() *cobra.Command {
 	c := &common{}
 	cmd := &cobra.Command{
-		Use: "apply METHOD", Short: "plan, confirm, make it so, write a kubeconfig and prove it",
-		Long: `Plans, shows the plan, asks (unless --yes), applies, and ends with a kubeconfig
-that was probed before it was written. Running it again changes nothing; running
-it after a failure or Ctrl-C goes on where it stopped.`,
-		Example: "  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16\n  causeway apply -f exposure.yaml --yes",
-		Args:    cobra.MaximumNArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.apply(cmd, c, args) },
+		Use: "apply METHOD", Short: "plan, ask, make it so, prove it, write a kubeconfig",
+		Long: `Plans, shows the plan, asks (unless --yes), applies, probes the way with a new
+kubeconfig in memory, and writes that kubeconfig when the probe has passed.
+Running it again changes nothing; running it after a failure or Ctrl-C goes on
+where it stopped. Nothing is deleted on failure.`,
+		Example: "  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16\n" +
+			"  causeway apply -f exposure.yaml --yes\n" +
+			"  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16 --mode passthrough --dry-run",
+		Args: atMostMethod,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.apply(cmd, c, args) },
 	}
-	c.clusterFlags(cmd)
+	c.exposureFlags(cmd)
 	c.methodFlags(cmd)
 	c.fileFlags(cmd)
+	fromFlag(cmd, c)
 	outputFlag(cmd, &c.output)
-	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "stop after the plan")
-	cmd.Flags().StringVar(&c.from, "from", exposer.FromAuto, "where to probe from: auto, local or cluster")
+	c.runFlags(cmd, func(f *flagSet) {
+		f.BoolVarP(&c.yes, "yes", "y", false, "do not ask")
+		f.BoolVar(&c.dryRun, "dry-run", false, "stop after the plan (the same as causeway plan)")
+	})
 	return cmd
+}
+
+// fromFlag says where the probe runs.
+func fromFlag(cmd *cobra.Command, c *common) {
+	group(cmd, aboutProbe, func(f *flagSet) {
+		f.StringVar(&c.from, "from", exposer.FromAuto, "`PLACE` to probe from: local (this machine), cluster (a pod beside nginx) or auto (cluster where this machine has no way to the address)")
+	})
 }
 
 func (a *app) apply(cmd *cobra.Command, c *common, args []string) error {
@@ -46,71 +62,110 @@ func (a *app) apply(cmd *cobra.Command, c *common, args []string) error {
 	s.job.Confirm = s.confirm
 	result, err := s.job.Apply(s.ctx, s.spec)
 	if err != nil {
-		s.showStanding(result)
-		return err
+		return s.applyFailed(result, err)
 	}
 	if c.output != "table" {
-		return a.writeData(c.output, result)
+		return s.writeApplied(result)
 	}
 	s.showApplied(result)
 	return nil
 }
 
-// confirm shows the plan and asks, unless --yes.
+// confirm shows the plan and asks, unless --yes. Both go to stderr: a question
+// must be readable where stdout is a file.
 func (s *session) confirm(exposure exposer.Exposure, plan exposer.Plan) (bool, error) {
-	if s.flags.output == "table" {
-		s.app.showPlan(exposure, plan)
-	}
+	var text bytes.Buffer
+	showPlan(&text, exposure, plan, s.app.colourErr())
+	s.story(strings.TrimSuffix(text.String(), "\n") + "\n")
 	if exposure.Spec().Access.Role == "cluster-admin" {
 		s.story("the kubeconfig will be cluster-admin: whoever has it can do everything in this cluster")
 	}
+	return s.ask("Apply this plan?", "causeway apply")
+}
+
+// ask asks unless --yes was given. Without a terminal to ask on, nobody can
+// answer: that is a mistake on the command line, not a no.
+func (s *session) ask(question, cmd string) (bool, error) {
 	if s.flags.yes {
 		return true, nil
 	}
 	if !s.app.ask {
-		return false, &usageError{text: "stdin is no terminal to ask on: give --yes", cmd: "causeway apply"}
+		return false, &usageError{text: "stdin is no terminal to ask on: give --yes; nothing was changed", cmd: cmd}
 	}
-	return ui.Confirm(s.app.in, s.app.err, "Apply this plan?")
+	return ui.Confirm(s.app.in, s.app.err, question)
 }
 
-// showStanding says, after a failed probe, that everything is in place.
-func (s *session) showStanding(result exposer.Applied) {
+// applyFailed adds to a failure what to type next.
+func (s *session) applyFailed(result exposer.Applied, err error) error {
+	var (
+		stopped *exposer.Stopped
+		hop     *probe.Error
+		lines   []next
+	)
+	switch {
+	case errors.As(err, &hop):
+		s.story("everything is in place at " + result.Endpoint.URL + ", but the probe failed: no kubeconfig was written")
+		if s.flags.output != "table" {
+			if shown := s.writeApplied(result); shown != nil {
+				return shown
+			}
+		}
+		lines = []next{{s.again("verify"), "probe again"}, {"causeway apply (the same arguments)", "probe again, and write the kubeconfig"}}
+	case errors.As(err, &stopped):
+		lines = []next{{"causeway apply (the same arguments)", "go on where it stopped"}}
+	default:
+		return err
+	}
+	return &hinted{err, append(lines, next{s.again("destroy"), "undo"})}
+}
+
+// writeApplied is the answer for programs: what stands, and the probe's report.
+func (s *session) writeApplied(result exposer.Applied) error {
+	answer := struct {
+		exposer.Applied
+		Probe json.RawMessage `json:"probe,omitempty"`
+	}{Applied: result}
 	if result.Probe != nil {
-		s.story("everything is in place at " + result.Endpoint.URL + ", but the probe failed; no kubeconfig was written")
-		s.story("look again:  causeway apply " + s.spec.Method + " (the same flags)")
+		report, err := probe.JSON(*result.Probe)
+		if err != nil {
+			return err
+		}
+		answer.Probe = report
 	}
-	if result.Changed {
-		s.story("undo:        " + destroyLine(s.spec))
-	}
+	return s.app.writeData(s.flags.output, answer)
 }
 
 func (s *session) showApplied(result exposer.Applied) {
-	out := s.app.out
+	out, file := s.app.out, result.Kubeconfig
 	if !result.Changed {
-		fmt.Fprintln(out, "nothing to change")
+		fmt.Fprintln(out, "nothing to change: everything stands as it should, and the probe passed")
 	}
-	fmt.Fprintf(out, "endpoint    %s\n", result.Endpoint.URL)
+	fmt.Fprintf(out, "endpoint     %s\n", result.Endpoint.URL)
 	if result.Endpoint.TLSServerName != "" {
-		fmt.Fprintf(out, "server name %s\n", result.Endpoint.TLSServerName)
+		fmt.Fprintf(out, "server name  %s\n", result.Endpoint.TLSServerName)
 	}
-	fmt.Fprintf(out, "kubeconfig  %s\n", result.Kubeconfig)
-	switch {
-	case result.Expires != nil:
-		fmt.Fprintf(out, "token       ends %s (in %s)\n", result.Expires.UTC().Format(time.RFC3339), result.Expires.Sub(s.app.now()).Round(time.Minute))
-	default:
-		fmt.Fprintln(out, "token       does not end: it is as good as a password, keep it so")
+	fmt.Fprintf(out, "kubeconfig   %s, context %s\n", file, s.job.ContextName(s.spec))
+	if result.Expires != nil {
+		fmt.Fprintf(out, "token        ends %s%s\n", s.app.moment(*result.Expires), s.renewed())
+	} else {
+		fmt.Fprintln(out, "token        does not end: it is as good as a password, keep it so")
 	}
-	fmt.Fprintf(out, "\nnext, on the far side:\n  kubectl --kubeconfig %s get nodes\n  causeway verify --kubeconfig %s\n", result.Kubeconfig, result.Kubeconfig)
-	fmt.Fprintf(out, "for a colleague there:\n  causeway handoff %s\nundo:\n  %s\n", clusterFlagsOf(s.spec), destroyLine(s.spec))
+	fmt.Fprintf(out, "\non the far side:\n  kubectl %s get namespaces\n  causeway verify %s\n", s.fileFlags(), s.fileFlags())
+	fmt.Fprintf(out, "for a colleague there:\n  %s\nto undo all of it:\n  %s\n", s.again("handoff"), s.again("destroy"))
 }
 
-func destroyLine(spec exposer.Spec) string { return "causeway destroy " + clusterFlagsOf(spec) }
+func (s *session) renewed() string {
+	if s.spec.Access.Token == exposer.TokenRenewing {
+		return "; causeway renews it before, where the kubeconfig is used"
+	}
+	return ""
+}
 
-// clusterFlagsOf are the arguments that name an exposure again.
-func clusterFlagsOf(spec exposer.Spec) string {
-	line := fmt.Sprintf("%s --project %s --location %s --cluster %s", spec.Method, spec.Cluster.Project, spec.Cluster.Location, spec.Cluster.Name)
-	if spec.Name != spec.Cluster.Name {
-		line += " --name " + spec.Name
+// fileFlags name the kubeconfig, and the context where that is not the current one.
+func (s *session) fileFlags() string {
+	line := "--kubeconfig " + s.job.File.Path
+	if s.job.File.Merge && !s.job.File.SetCurrent {
+		line += " --context " + s.job.ContextName(s.spec)
 	}
 	return line
 }

@@ -1,43 +1,46 @@
 package main
 
 import (
+	"bytes"
+	"crypto/x509"
 	"fmt"
-	"os"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"causeway/certs"
 	"causeway/exposer"
-	"causeway/internal/safefile"
-	"causeway/internal/ui"
 )
 
 func (a *app) certsCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "certs", Short: "show, rotate or export an exposure's certificates"}
+	cmd := &cobra.Command{Use: "certs", Short: "show, rotate or export an exposure's certificates",
+		Long: `The certificates that causeway made for mode terminate: the authority (CA) that
+kubeconfigs trust, the server's, and with --client-auth mtls the client's.`,
+		Args: knownCommand, RunE: showHelp}
 	cmd.AddCommand(a.certsShowCommand(), a.certsRotateCommand(), a.certsExportCommand())
 	return cmd
 }
 
 // certified opens an exposure that has certificates of its own.
-func (s *session) certified() (exposer.Exposure, exposer.Certified, error) {
+func (s *session) certified() (exposer.Certified, error) {
 	exposure, _, err := s.job.Standing(s.ctx, s.spec)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	with, ok := exposure.(exposer.Certified)
 	if !ok {
-		return nil, nil, fmt.Errorf("find certificates: the method %s has none of its own", s.spec.Method)
+		return nil, fmt.Errorf("find certificates: the method %s has none of its own", s.spec.Method)
 	}
-	return exposure, with, nil
+	return with, nil
 }
 
-// shownCert is one line of certs show.
+// shownCert is one certificate of certs show.
 type shownCert struct {
-	Role        string    `json:"role"`
+	Role        string    `json:"role"` // authority, earlier authority, server, client
 	Subject     string    `json:"subject"`
 	Names       []string  `json:"names,omitempty"`
+	NotBefore   time.Time `json:"notBefore"`
 	NotAfter    time.Time `json:"notAfter"`
 	DaysLeft    int       `json:"daysLeft"`
 	Fingerprint string    `json:"fingerprint"`
@@ -46,14 +49,17 @@ type shownCert struct {
 func (a *app) certsShowCommand() *cobra.Command {
 	c := &common{}
 	cmd := &cobra.Command{
-		Use: "show METHOD", Short: "subjects, names, ends and fingerprints", Args: cobra.MaximumNArgs(1),
+		Use: "show METHOD", Short: "subjects, names, ends and fingerprints", Args: atMostMethod,
+		Long: `Shows each certificate with its names, its life and its SHA-256 fingerprint, which
+is what the far side compares before it trusts the CA.`,
+		Example: "  causeway certs show ilb --project P --location L --cluster C",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.openRecorded(cmd, c, args)
 			if err != nil {
 				return err
 			}
 			defer s.cancel()
-			_, with, err := s.certified()
+			with, err := s.certified()
 			if err != nil {
 				return err
 			}
@@ -68,17 +74,28 @@ func (a *app) certsShowCommand() *cobra.Command {
 			if c.output != "table" {
 				return a.writeData(c.output, shown)
 			}
-			rows := make([][]string, 0, len(shown))
-			for _, one := range shown {
-				rows = append(rows, []string{one.Role, one.Subject, fmt.Sprint(one.Names), fmt.Sprintf("%s (%d days)", one.NotAfter.Format(time.DateOnly), one.DaysLeft), one.Fingerprint})
-			}
-			ui.Table(a.out, []string{"role", "subject", "names", "ends", "fingerprint"}, rows, a.colour())
+			a.showCerts(shown)
 			return nil
 		},
 	}
-	c.clusterFlags(cmd)
+	c.exposureFlags(cmd)
 	outputFlag(cmd, &c.output)
+	c.runFlags(cmd, nil)
 	return cmd
+}
+
+// showCerts writes a paragraph a certificate: a fingerprint is too long for a table.
+func (a *app) showCerts(shown []shownCert) {
+	for i, one := range shown {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		fmt.Fprintf(a.out, "%s: %s\n", one.Role, one.Subject)
+		if len(one.Names) > 0 {
+			fmt.Fprintf(a.out, "  names   %s\n", strings.Join(one.Names, ", "))
+		}
+		fmt.Fprintf(a.out, "  from    %s\n  ends    %s\n  %s\n", one.NotBefore.Format("2006-01-02 15:04")+" UTC", a.moment(one.NotAfter), one.Fingerprint)
+	}
 }
 
 func (a *app) shown(found exposer.Certificates) ([]shownCert, error) {
@@ -87,23 +104,36 @@ func (a *app) shown(found exposer.Certificates) ([]shownCert, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, cert := range bundle {
-		shown = append(shown, shownCert{Role: "authority", Subject: cert.Subject.CommonName, NotAfter: cert.NotAfter.UTC(),
-			DaysLeft: certs.DaysLeft(cert, a.now()), Fingerprint: certs.Fingerprint(cert)})
+	var served *x509.Certificate
+	if found.Server != nil {
+		served = found.Server.Leaf()
 	}
-	for role, pair := range map[string]*certs.Pair{"server": found.Server, "client": found.Client} {
-		if pair == nil || pair.Leaf() == nil {
+	for _, cert := range bundle {
+		role := "authority"
+		if served != nil && !bytes.Equal(served.AuthorityKeyId, cert.SubjectKeyId) {
+			role = "earlier authority" // trusted as long as it lives; signs nothing new
+		}
+		shown = append(shown, a.one(role, cert))
+	}
+	for _, leaf := range []struct {
+		role string
+		pair *certs.Pair
+	}{{"server", found.Server}, {"client", found.Client}} {
+		if leaf.pair == nil || leaf.pair.Leaf() == nil {
 			continue
 		}
-		leaf := pair.Leaf()
-		one := shownCert{Role: role, Subject: leaf.Subject.CommonName, Names: leaf.DNSNames, NotAfter: leaf.NotAfter.UTC(),
-			DaysLeft: certs.DaysLeft(leaf, a.now()), Fingerprint: certs.Fingerprint(leaf)}
-		for _, ip := range leaf.IPAddresses {
-			one.Names = append(one.Names, ip.String())
-		}
-		shown = append(shown, one)
+		shown = append(shown, a.one(leaf.role, leaf.pair.Leaf()))
 	}
 	return shown, nil
+}
+
+func (a *app) one(role string, cert *x509.Certificate) shownCert {
+	one := shownCert{Role: role, Subject: cert.Subject.CommonName, Names: cert.DNSNames, NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
+		DaysLeft: certs.DaysLeft(cert, a.now()), Fingerprint: certs.Fingerprint(cert)}
+	for _, ip := range cert.IPAddresses {
+		one.Names = append(one.Names, ip.String())
+	}
+	return one
 }
 
 func (a *app) certsRotateCommand() *cobra.Command {
@@ -113,98 +143,36 @@ func (a *app) certsRotateCommand() *cobra.Command {
 		Use: "rotate METHOD", Short: "issue the certificate anew; pods follow one by one",
 		Long: `Issues the server's certificate anew under the same CA: kubeconfigs stay good.
 With --ca the CA too: the old one signs the new one, so that old kubeconfigs go
-on working, and kubeconfigs made from now on trust both.`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openRecorded(cmd, c, args)
-			if err != nil {
-				return err
-			}
-			defer s.cancel()
-			_, with, err := s.certified()
-			if err != nil {
-				return err
-			}
-			if err := with.Rotate(s.ctx, ca, exposer.Run{Progress: s.job.Progress, Now: a.now}); err != nil {
-				return err
-			}
-			fmt.Fprintln(a.out, "rotated; look at it with: causeway certs show "+clusterFlagsOf(s.spec))
-			if ca {
-				fmt.Fprintln(a.out, "give out new kubeconfigs:  causeway kubeconfig "+clusterFlagsOf(s.spec))
-			}
-			return nil
-		},
+on working as long as the old CA lives, and kubeconfigs made from now on trust
+both. Pods are replaced one by one; connections are drained.`,
+		Example: "  causeway certs rotate ilb --project P --location L --cluster C",
+		Args:    atMostMethod,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, c, args, ca) },
 	}
-	c.clusterFlags(cmd)
-	cmd.Flags().BoolVar(&ca, "ca", false, "the CA too")
+	c.exposureFlags(cmd)
+	group(cmd, aboutTLS, func(f *flagSet) { f.BoolVar(&ca, "ca", false, "the CA too") })
+	c.runFlags(cmd, nil)
 	return cmd
 }
 
-func (a *app) certsExportCommand() *cobra.Command {
-	c := &common{}
-	var dir, passwordFile string
-	var legacy bool
-	cmd := &cobra.Command{
-		Use: "export METHOD", Short: "write the CA, and PKCS#12 files where a password is given", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o := exposer.HandoffOptions{Secrets: exposer.SecretsOmit, Legacy: legacy}
-			if err := readPassword(cmd, passwordFile, &o); err != nil {
-				return err
-			}
-			s, err := a.openRecorded(cmd, c, args)
-			if err != nil {
-				return err
-			}
-			defer s.cancel()
-			_, with, err := s.certified()
-			if err != nil {
-				return err
-			}
-			found, err := with.Certificates(s.ctx)
-			if err != nil {
-				return err
-			}
-			return a.export(dir, found, o)
-		},
+func (a *app) rotate(cmd *cobra.Command, c *common, args []string, ca bool) error {
+	s, err := a.openRecorded(cmd, c, args)
+	if err != nil {
+		return err
 	}
-	c.clusterFlags(cmd)
-	f := cmd.Flags()
-	f.StringVar(&dir, "dir", ".", "folder to write to")
-	f.StringVar(&passwordFile, "password-file", "", "file with the password for the PKCS#12 files")
-	f.BoolVar(&legacy, "legacy-ciphers", false, "PKCS#12 as tools from before 2020 read it")
-	return cmd
-}
-
-func (a *app) export(dir string, found exposer.Certificates, o exposer.HandoffOptions) error {
-	env := certs.Env{Now: a.now, Rand: a.rand}
-	profile := certs.Modern
-	if o.Legacy {
-		profile = certs.Legacy
+	defer s.cancel()
+	with, err := s.certified()
+	if err != nil {
+		return err
 	}
-	files := map[string][]byte{"ca.crt": found.Bundle}
-	var err error
-	if o.Password != "" {
-		if files["truststore.p12"], err = certs.EncodeTrustStore(env, found.Bundle, o.Password, profile); err != nil {
-			return err
-		}
+	if err := with.Rotate(s.ctx, ca, exposer.Run{Progress: s.job.Progress, Now: a.now}); err != nil {
+		return err
 	}
-	if o.Password != "" && found.Client != nil {
-		if files["client.p12"], err = certs.EncodeClientP12(env, *found.Client, found.Bundle, o.Password, profile); err != nil {
-			return err
-		}
+	if !ca {
+		fmt.Fprintln(a.out, "the certificate is new; kubeconfigs stay good")
+		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("export certificates: %w", err)
-	}
-	for _, name := range []string{"ca.crt", "truststore.p12", "client.p12"} {
-		if files[name] == nil {
-			continue
-		}
-		path := filepath.Join(dir, name)
-		if err := safefile.Write(path, files[name]); err != nil {
-			return err
-		}
-		fmt.Fprintln(a.out, "wrote "+path)
-	}
+	fmt.Fprintln(a.out, "the CA and the certificate are new; old kubeconfigs work as long as the old CA lives")
+	fmt.Fprintf(a.out, "new kubeconfigs, which trust both:\n  %s\n", s.again("kubeconfig"))
 	return nil
 }

@@ -15,7 +15,7 @@ func (a *app) credentialCommand() *cobra.Command {
 	r := exposer.Renewal{Now: a.now, Dir: exposer.StateDir(a.getenv), First: a.getenv(exposer.TokenVariable), ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
 		Connect: func(b kube.Bearer) (*kube.Client, error) { return kube.FromBearer(b, kube.Env{Now: a.now}) }}
 	cmd := &cobra.Command{
-		Use: "credential", Short: "exec plugin of a renewing kubeconfig; Kubernetes clients call it", Hidden: true, Args: cobra.NoArgs,
+		Use: "credential", Short: "exec plugin of a renewing kubeconfig; Kubernetes clients call it", Hidden: true, Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			answer, err := r.Credential(cmd.Context())
 			if err != nil {

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,16 +18,21 @@ func (a *app) destroyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "destroy METHOD", Short: "remove what apply made, restore what it set, leave the rest",
 		Long: `Removes only what carries this exposure's mark, in the reverse order, waits until
-Google has let go of each, and lists what is left and why.`,
-		Example: "  causeway destroy ilb --project P --location L --cluster C",
-		Args:    cobra.MaximumNArgs(1),
+Google has let go of each, and lists what is left and why. Every kubeconfig of
+the exposure is void afterwards. What is gone already is no error.`,
+		Example: "  causeway destroy ilb --project P --location L --cluster C --dry-run\n  causeway destroy ilb --project P --location L --cluster C",
+		Args:    atMostMethod,
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.destroy(cmd, c, args) },
 	}
-	c.clusterFlags(cmd)
+	c.exposureFlags(cmd)
+	group(cmd, aboutExposure, func(f *flagSet) {
+		f.StringVar(&c.ilb.AddressName, "address-name", "", "`NAME` of the address resource, where apply was given one and its record is lost")
+	})
 	outputFlag(cmd, &c.output)
-	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "show what would go and what would stay, and stop")
-	cmd.Flags().StringVar(&c.ilb.AddressName, "address-name", "", "name of the address resource, if apply was given one")
+	c.runFlags(cmd, func(f *flagSet) {
+		f.BoolVarP(&c.yes, "yes", "y", false, "do not ask")
+		f.BoolVar(&c.dryRun, "dry-run", false, "show what would go and what would stay, and stop")
+	})
 	return cmd
 }
 
@@ -38,49 +47,88 @@ func (a *app) destroy(cmd *cobra.Command, c *common, args []string) error {
 		return err
 	}
 	if c.dryRun {
-		return a.showDestroy(c.output, items)
+		return a.answerDestroy(c.output, items, planned)
 	}
 	if !c.yes {
-		if c.output == "table" {
-			if err := a.showDestroy(c.output, items); err != nil {
-				return err
-			}
-		}
-		if !a.ask {
-			return &usageError{text: "stdin is no terminal to ask on: give --yes", cmd: cmd.CommandPath()}
-		}
-		yes, err := ui.Confirm(a.in, a.err, "Remove these?")
-		if err != nil {
-			return err
-		}
-		if !yes {
-			return exposer.ErrDeclined
-		}
+		var text bytes.Buffer
+		showDestroy(&text, items, planned, a.colourErr())
+		s.story(text.String())
+	}
+	if yes, err := s.ask("Destroy?", cmd.CommandPath()); err != nil || !yes {
+		return orDeclined(err)
 	}
 	items, err = s.job.Destroy(s.ctx, exposure, record)
-	if shown := a.showDestroy(c.output, items); shown != nil {
+	if shown := a.answerDestroy(c.output, items, done); shown != nil {
 		return shown
 	}
-	return err
+	if err != nil {
+		return &hinted{err, []next{{s.again("destroy"), "go on; what is gone already is no error"}}}
+	}
+	if _, err := os.Stat(s.job.File.Path); err == nil && !s.job.File.Merge {
+		s.story(s.job.File.Path + " is still here; its token is void")
+	}
+	return nil
 }
 
-func (a *app) showDestroy(output string, items []exposer.DestroyItem) error {
+func orDeclined(err error) error {
+	if err != nil {
+		return err
+	}
+	return exposer.ErrDeclined
+}
+
+// tense says whether outcomes are told as what is meant or as what was done.
+type tense int
+
+const (
+	planned tense = iota
+	done
+)
+
+func (t tense) word(outcome exposer.Outcome) string {
+	words := map[exposer.Outcome]string{exposer.Removed: "remove", exposer.Restored: "restore", exposer.Left: "leave"}
+	if word := words[outcome]; t == planned && word != "" {
+		return word
+	}
+	return string(outcome)
+}
+
+// sum is the word behind a number.
+func (t tense) sum(outcome exposer.Outcome) string {
+	switch {
+	case outcome == exposer.Absent:
+		return "not there"
+	case outcome == exposer.Left:
+		return "left in place"
+	case t == planned:
+		return "to " + t.word(outcome)
+	}
+	return t.word(outcome)
+}
+
+func (a *app) answerDestroy(output string, items []exposer.DestroyItem, words tense) error {
 	if output != "table" {
 		return a.writeData(output, map[string]any{"items": items})
 	}
-	rows := make([][]string, 0, len(items))
-	left := 0
-	for _, item := range items {
-		if item.Outcome == exposer.Left {
-			left++
-		}
-		rows = append(rows, []string{string(item.Outcome), item.ID, item.Why})
-	}
-	ui.Table(a.out, []string{"outcome", "what", "why"}, rows, a.colour())
-	if left > 0 {
-		fmt.Fprintf(a.out, "\n%d left in place\n", left)
-	}
+	showDestroy(a.out, items, words, a.colourOut())
 	return nil
+}
+
+func showDestroy(w io.Writer, items []exposer.DestroyItem, words tense, colour bool) {
+	rows := make([][]string, 0, len(items))
+	count := map[exposer.Outcome]int{}
+	for _, item := range items {
+		count[item.Outcome]++
+		rows = append(rows, []string{words.word(item.Outcome), item.ID, item.Why})
+	}
+	ui.Table(w, []string{"outcome", "what", "why"}, rows, colour)
+	var parts []string
+	for _, outcome := range []exposer.Outcome{exposer.Removed, exposer.Restored, exposer.Absent, exposer.Left} {
+		if n := count[outcome]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, words.sum(outcome)))
+		}
+	}
+	fmt.Fprintf(w, "\n%s\n", strings.Join(parts, ", "))
 }
 
 // openRecorded is open for verbs on an exposure that stands: what the flags leave

@@ -13,15 +13,16 @@ func (a *app) explainCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "explain [CODE]", Short: "say what a code means, why it happens and what to do",
-		Long: "Prints the catalogue's entry of a code that causeway printed (CW-...), or the list of all codes.",
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Long:    "Prints the catalogue's entry of a code that causeway printed (CW-...), or the list of all codes.",
+		Example: "  causeway explain CW-NET-OVERLAP\n  causeway explain",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return a.explainAll(output)
 			}
 			entry, ok := explain.Lookup(args[0])
 			if !ok {
-				return &usageError{text: fmt.Sprintf("no code %q: `causeway explain` lists them", args[0]), cmd: "causeway explain"}
+				return &hinted{&usageError{text: fmt.Sprintf("there is no code %q", args[0]), cmd: cmd.CommandPath()}, []next{{"causeway explain", "all codes"}}}
 			}
 			if output != "table" {
 				return a.writeData(output, entry)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,7 @@ func (a *app) handoffCommand() *cobra.Command {
 password is given, verify.sh, and a page with address, port, fingerprint, and
 what to route and to open.`,
 		Example: "  causeway handoff ilb --project P --location L --cluster C --secrets encrypt --password-file pw",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := readPassword(cmd, passwordFile, &options); err != nil {
 				return err
@@ -31,12 +32,13 @@ what to route and to open.`,
 			return a.handoff(cmd, c, args, archive, options)
 		},
 	}
-	c.clusterFlags(cmd)
-	f := cmd.Flags()
-	f.StringVar(&archive, "archive", "", "file to write (default: handoff-NAME.tar.gz here)")
-	f.StringVar(&options.Secrets, "secrets", exposer.SecretsInclude, "include, encrypt (needs --password-file) or omit")
-	f.StringVar(&passwordFile, "password-file", "", "file with the password for PKCS#12 and --secrets encrypt")
-	f.BoolVar(&options.Legacy, "legacy-ciphers", false, "PKCS#12 as tools from before 2020 read it")
+	c.exposureFlags(cmd)
+	group(cmd, "The archive", func(f *flagSet) {
+		f.StringVar(&archive, "archive", "", "`FILE` to write (default: handoff-NAME.tar.gz in this directory)")
+		f.StringVar(&options.Secrets, "secrets", exposer.SecretsInclude, "`WHAT` to do with the kubeconfig in it: include, encrypt (needs --password-file; openssl decrypts it) or omit")
+		passwordFlags(f, &passwordFile, &options.Legacy, "PKCS#12 files and --secrets encrypt")
+	})
+	c.runFlags(cmd, nil)
 	return cmd
 }
 
@@ -77,6 +79,7 @@ func (a *app) handoff(cmd *cobra.Command, c *common, args []string, archive stri
 		return err
 	}
 	fmt.Fprintf(a.out, "wrote %s (%d bytes)\n", archive, content.Len())
+	fmt.Fprintf(a.out, "\non the far side:\n  tar xzf %s && cd causeway-%s && less README.md\n", filepath.Base(archive), s.spec.Name)
 	if options.Secrets == exposer.SecretsInclude {
 		s.story("it holds a token in the clear: send it as you would send a password, or use --secrets encrypt")
 	}

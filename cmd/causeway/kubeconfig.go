@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -10,15 +9,20 @@ import (
 func (a *app) kubeconfigCommand() *cobra.Command {
 	c := &common{}
 	cmd := &cobra.Command{
-		Use: "kubeconfig METHOD", Short: "write a kubeconfig of a standing exposure again, with a new token",
-		Example: "  causeway kubeconfig ilb --project P --location L --cluster C --token-ttl 8h",
-		Args:    cobra.MaximumNArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.writeKubeconfig(cmd, c, args) },
+		Use: "kubeconfig METHOD", Short: "write a kubeconfig of a standing exposure again, or for another role",
+		Long: `Writes a kubeconfig with a new token for an exposure that stands. With --role it is
+for another identity, with these rights alone: a ServiceAccount of its own
+(causeway-client-ROLE) and its binding, which destroy removes with the rest.`,
+		Example: "  causeway kubeconfig ilb --project P --location L --cluster C --token-ttl 8h\n" +
+			"  causeway kubeconfig ilb --project P --location L --cluster C --role edit --role-namespace shop --kubeconfig-out edit.kubeconfig",
+		Args: atMostMethod,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.writeKubeconfig(cmd, c, args) },
 	}
-	c.clusterFlags(cmd)
+	c.exposureFlags(cmd)
+	c.accessFlags(cmd, true)
 	c.fileFlags(cmd)
 	outputFlag(cmd, &c.output)
-	cmd.Flags().StringVar(&c.spec.Access.TokenTTL, "token-ttl", "", "life to ask for, such as 24h; the cluster may give less")
+	c.runFlags(cmd, nil)
 	return cmd
 }
 
@@ -35,16 +39,18 @@ func (a *app) writeKubeconfig(cmd *cobra.Command, c *common, args []string) erro
 	if err := s.job.File.Write(made); err != nil {
 		return err
 	}
-	if c.output != "table" {
-		return a.writeData(c.output, map[string]any{"kubeconfig": s.job.File.Path, "context": made.Context, "tokenExpires": made.Expires})
-	}
-	fmt.Fprintf(a.out, "kubeconfig  %s, context %s\n", s.job.File.Path, made.Context)
-	if !made.Expires.IsZero() {
-		fmt.Fprintf(a.out, "token       ends %s (in %s)\n", made.Expires.UTC().Format(time.RFC3339), made.Expires.Sub(a.now()).Round(time.Minute))
-	}
 	if made.Capped {
 		s.story("the cluster gave the token a shorter life than was asked for [CW-TOKEN-CAPPED]")
 	}
-	fmt.Fprintf(a.out, "\nnext: causeway verify --kubeconfig %s\n", s.job.File.Path)
+	if c.output != "table" {
+		return a.writeData(c.output, map[string]any{"kubeconfig": s.job.File.Path, "context": made.Context, "tokenExpires": made.Expires})
+	}
+	fmt.Fprintf(a.out, "kubeconfig   %s, context %s\n", s.job.File.Path, made.Context)
+	if made.Expires.IsZero() {
+		fmt.Fprintln(a.out, "token        does not end: it is as good as a password, keep it so")
+	} else {
+		fmt.Fprintf(a.out, "token        ends %s\n", a.moment(made.Expires))
+	}
+	fmt.Fprintf(a.out, "\non the far side:\n  causeway verify %s\n", s.fileFlags())
 	return nil
 }

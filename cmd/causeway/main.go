@@ -20,7 +20,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	app := &app{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, tty: isTerminal(os.Stderr), ask: isTerminal(os.Stdin),
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, outTTY: isTerminal(os.Stdout), tty: isTerminal(os.Stderr), ask: isTerminal(os.Stdin),
 		getenv: os.Getenv, now: time.Now, rand: rand.Reader, methods: all.Methods(),
 	}
 	code := app.run(ctx, os.Args[1:])

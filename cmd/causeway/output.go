@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -10,7 +11,9 @@ import (
 
 // outputFlag adds -o, which means the same for every verb that answers with data.
 func outputFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVarP(into, "output", "o", "table", "form of the answer: table, json or yaml")
+	group(cmd, aboutRun, func(f *flagSet) {
+		f.StringVarP(into, "output", "o", "table", "`FORM` of the answer on stdout: table, json or yaml")
+	})
 	cmd.PreRunE = chain(cmd.PreRunE, func(cmd *cobra.Command, _ []string) error {
 		switch *into {
 		case "table", "json", "yaml":
@@ -59,4 +62,36 @@ func (a *app) writeJSONAs(output string, text []byte) error {
 	}
 	_, err := a.out.Write(text)
 	return err
+}
+
+// plural puts a number before a word: 1 pod, 2 pods.
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// moment writes when something ends, in UTC (the far side may be on another
+// continent), and how long that is from now.
+func (a *app) moment(at time.Time) string {
+	left := at.Sub(a.now())
+	text := at.UTC().Format("2006-01-02 15:04") + " UTC"
+	if left <= 0 {
+		return text + ", " + span(-left) + " ago"
+	}
+	return text + ", in " + span(left)
+}
+
+// span is a duration as people say it, in one unit.
+func span(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return plural(int(d.Round(time.Second)/time.Second), "second")
+	case d < 2*time.Hour:
+		return plural(int(d.Round(time.Minute)/time.Minute), "minute")
+	case d < 72*time.Hour:
+		return plural(int(d.Round(time.Hour)/time.Hour), "hour")
+	}
+	return plural(int(d/(24*time.Hour)), "day")
 }

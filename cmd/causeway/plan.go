@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,16 +16,23 @@ func (a *app) planCommand() *cobra.Command {
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use: "plan METHOD", Short: "show what apply would create, change and keep; change nothing",
-		Example: "  causeway plan ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16",
-		Args:    cobra.MaximumNArgs(1),
+		Long: `Reads the cluster, its network and what stands already, and shows what apply
+would do, with everything that stands in the way. Nothing is changed. METHOD is
+` + "`ilb`" + `: nginx in the cluster behind an internal load balancer with a reserved
+address of the cluster's VPC.`,
+		Example: "  causeway plan ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16\n" +
+			"  causeway plan -f exposure.yaml --exit-code",
+		Args: atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.plan(cmd, c, args, exitCode)
 		},
 	}
-	c.clusterFlags(cmd)
+	c.exposureFlags(cmd)
 	c.methodFlags(cmd)
 	outputFlag(cmd, &c.output)
-	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when the plan has changes")
+	c.runFlags(cmd, func(f *flagSet) {
+		f.BoolVar(&exitCode, "exit-code", false, "exit with 3 when the plan has changes")
+	})
 	return cmd
 }
 
@@ -39,32 +47,52 @@ func (a *app) plan(cmd *cobra.Command, c *common, args []string, exitCode bool) 
 		return err
 	}
 	if c.output != "table" {
-		err = a.writeData(c.output, map[string]any{"facts": exposure.Facts(), "plan": plan.Items, "problems": problems})
+		err = a.writeData(c.output, map[string]any{"facts": exposure.Facts(), "plan": plan.Items, "problems": append([]exposer.Problem{}, problems...)})
 	} else {
-		a.showPlan(exposure, plan)
+		showPlan(a.out, exposure, plan, a.colourOut())
 	}
-	if err == nil && len(problems) > 0 {
-		err = &exposer.PreconditionError{Verb: "plan " + s.spec.Method, Problems: problems}
+	switch {
+	case err != nil:
+		return err
+	case len(problems) > 0:
+		return &exposer.PreconditionError{Verb: "plan " + s.spec.Method, Problems: problems}
+	case exitCode && !plan.Empty():
+		return &exitStatus{exitChanges}
+	case !plan.Empty():
+		s.story("nothing was changed; to do it: causeway apply with the same arguments")
 	}
-	if err == nil && exitCode && !plan.Empty() {
-		err = &exitStatus{code: exitChanges, quiet: true}
-	}
-	return err
+	return nil
 }
 
-// showPlan writes the facts and the plan as tables to stdout.
-func (a *app) showPlan(exposure exposer.Exposure, plan exposer.Plan) {
+// showPlan writes the facts and the plan as tables.
+func showPlan(w io.Writer, exposure exposer.Exposure, plan exposer.Plan, colour bool) {
 	for _, fact := range exposure.Facts() {
-		fmt.Fprintf(a.out, "%-18s %s\n", fact.Name, fact.Value)
+		fmt.Fprintf(w, "%-18s %s\n", fact.Name, fact.Value)
 	}
-	fmt.Fprintln(a.out)
+	fmt.Fprintln(w)
 	rows := make([][]string, 0, len(plan.Items))
 	for _, item := range plan.Items {
 		rows = append(rows, []string{string(item.Action), item.ID, about(item)})
 	}
-	ui.Table(a.out, []string{"action", "what", "why"}, rows, a.colour())
-	fmt.Fprintf(a.out, "\n%d to create, %d to change, %d kept, %d refused\n",
-		plan.Count(exposer.Create), plan.Count(exposer.Change), plan.Count(exposer.Keep), plan.Count(exposer.Refuse))
+	ui.Table(w, []string{"action", "what", "why"}, rows, colour)
+	fmt.Fprintf(w, "\n%s\n", counted(plan))
+}
+
+// counted sums a plan up: "12 to create, 3 to keep".
+func counted(plan exposer.Plan) string {
+	var parts []string
+	for _, one := range []struct {
+		action exposer.Action
+		words  string
+	}{{exposer.Create, "to create"}, {exposer.Change, "to change"}, {exposer.Refuse, "refused"}, {exposer.Keep, "kept as it is"}} {
+		if n := plan.Count(one.action); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, one.words))
+		}
+	}
+	if plan.Empty() {
+		return "nothing to change: all " + fmt.Sprint(len(plan.Items)) + " stand as they should"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // about says why, with the fields that differ.
@@ -89,4 +117,8 @@ func orNone(text string) string {
 	return text
 }
 
-func (a *app) colour() bool { return a.tty && a.getenv("NO_COLOR") == "" }
+// colourOut reports whether tables on stdout may have colours.
+func (a *app) colourOut() bool { return a.outTTY && a.getenv("NO_COLOR") == "" }
+
+// colourErr reports whether the story on stderr may have colours.
+func (a *app) colourErr() bool { return a.tty && a.getenv("NO_COLOR") == "" }

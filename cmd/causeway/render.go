@@ -13,13 +13,18 @@ func (a *app) renderCommand() *cobra.Command {
 	c := &common{}
 	cmd := &cobra.Command{
 		Use: "render METHOD", Short: "print every manifest and Google call that apply would send; change nothing",
-		Example: "  causeway render ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16",
-		Args:    cobra.MaximumNArgs(1),
+		Long: `Prints what apply would send: the calls to Google as comments, the manifests as
+YAML that kubectl diff reads. Secret values, and an address that Google is to
+pick, are named in their place. Google and the cluster are only read.`,
+		Example: "  causeway render ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16 | kubectl diff -f -",
+		Args:    atMostMethod,
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.render(cmd, c, args) },
 	}
-	c.clusterFlags(cmd)
+	c.exposureFlags(cmd)
 	c.methodFlags(cmd)
 	outputFlag(cmd, &c.output)
+	cmd.Flags().Lookup("output").Usage = "`FORM` of the answer on stdout: table (manifests as they are), json or yaml (a list)"
+	c.runFlags(cmd, nil)
 	return cmd
 }
 

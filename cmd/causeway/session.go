@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -41,11 +42,15 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), c.timeout, &timeoutError{c.timeout.String()})
-	s := &session{app: a, flags: c, spec: spec, ctx: ctx, cancel: cancel}
+	s := &session{app: a, flags: c, spec: spec, ctx: ctx, cancel: cancel,
+		progress: ui.NewProgress(a.err, a.tty, a.now).Colour(a.colourErr())}
 	config, err := gcp.ConfigFromEnv(ctx, a.getenv, gcp.Options{UserAgent: "causeway/" + version, AccessTokenFile: c.tokenFile, Impersonate: c.impersonate})
 	if err != nil {
 		cancel()
 		return nil, err
+	}
+	if c.verbose {
+		config.HTTPClient = &http.Client{Transport: teller{http.DefaultTransport, s.story, a.now}}
 	}
 	google, err := gcp.New(ctx, config)
 	if err != nil {
@@ -53,10 +58,8 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 		return nil, err
 	}
 	name, host := a.whoami()
-	progress := ui.NewProgress(a.err, a.tty, a.now).Colour(a.colour())
-	s.progress = progress
 	s.job = exposer.Job{
-		Method: chosen, Progress: progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
+		Method: chosen, Progress: s.progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
 		Story: s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
 		Deps: exposer.Deps{Google: google, Now: a.now, Rand: a.rand, Note: s.story,
 			Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
@@ -90,9 +93,20 @@ func (s *session) story(text string) { s.progress.Line(text) }
 
 // hop shows a hop of the probe as it ends.
 func (s *session) hop(r probe.Result) {
-	if s.flags.output == "table" {
-		fmt.Fprintln(s.app.err, probe.Line(r))
+	s.story(probe.Line(r))
+}
+
+// again is a verb's command line for this exposure.
+func (s *session) again(verb string) string { return "causeway " + verb + " " + s.named() }
+
+// named are the arguments that name the exposure.
+func (s *session) named() string {
+	spec := s.spec
+	line := fmt.Sprintf("%s --project %s --location %s --cluster %s", spec.Method, spec.Cluster.Project, spec.Cluster.Location, spec.Cluster.Name)
+	if spec.Name != spec.Cluster.Name {
+		line += " --name " + spec.Name
 	}
+	return line
 }
 
 // whoami is who runs this, and where.

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"causeway/exposer"
 	"causeway/probe"
 )
 
@@ -27,27 +28,38 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use: "verify [METHOD]", Short: "probe the way to the API server, hop by hop",
 		Long: `Probes with a kubeconfig: resolve, connect, TLS, HTTP, identity, rights, list,
 watch; on request exec over both transports, a large body and a long idle.
-Exit code 5 names the hop that fails. With METHOD and the cluster's flags it can
-also probe from a pod in the cluster (--from cluster).`,
-		Example: "  causeway verify --kubeconfig causeway-C.kubeconfig --exec shop/web-0\n  causeway verify ilb --project P --location L --cluster C --from cluster",
-		Args:    cobra.MaximumNArgs(1),
+Exit code 5 names the hop that fails.
+
+On the far side a kubeconfig is all it takes: --kubeconfig FILE, or KUBECONFIG.
+With METHOD and the cluster's flags it takes the kubeconfig that apply wrote, or
+a new one in memory, and can also probe from a pod in the cluster.`,
+		Example: "  causeway verify --kubeconfig causeway-C.kubeconfig\n" +
+			"  causeway verify --kubeconfig causeway-C.kubeconfig --exec shop/web-0 --idle 5m\n" +
+			"  causeway verify ilb --project P --location L --cluster C --from cluster",
+		Args: atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
+			if len(args) > 0 || c.file != "" {
 				return a.verifyExposure(cmd, c, v, args)
 			}
 			return a.verifyFile(cmd, c, v)
 		},
 	}
-	c.clusterFlags(cmd)
+	group(cmd, aboutProbe, func(f *flagSet) {
+		f.StringVar(&v.exec, "exec", "", "`POD` to run true in, over WebSocket and over SPDY, as NAMESPACE/POD[/CONTAINER]")
+		f.BoolVar(&v.largeBody, "large-body", false, "send a body of 2.5 MiB (as a dry run: nothing is made)")
+		f.DurationVar(&v.idle, "idle", 0, "hold a quiet watch for `TIME`, such as 5m, to find what cuts idle connections")
+		f.StringSliceVar(&v.rights, "right", nil, "`RIGHT` that must be allowed, as VERB:RESOURCE[.GROUP][/SUB][:NAMESPACE], such as get:pods/log:shop; may be repeated")
+		f.StringVar(&v.namespace, "list-namespace", "", "`NAMESPACE` to list pods in, where the rights do not reach over the whole cluster")
+	})
+	fromFlag(cmd, c)
+	c.exposureFlags(cmd)
+	group(cmd, aboutFile, func(f *flagSet) {
+		f.StringVar(&c.kubeconfig, "kubeconfig-out", "", "with METHOD: the `FILE` that apply wrote (default: causeway-NAME.kubeconfig in this directory)")
+	})
 	outputFlag(cmd, &c.output)
-	f := cmd.Flags()
-	f.StringVar(&c.kubeconfig, "kubeconfig-out", "", "with METHOD: the kubeconfig that apply wrote (default: causeway-NAME.kubeconfig here)")
-	f.StringVar(&c.from, "from", exposer.FromAuto, "where to probe from: auto, local or cluster")
-	f.StringVar(&v.exec, "exec", "", "NAMESPACE/POD[/CONTAINER] to run `true` in, over WebSocket and over SPDY")
-	f.BoolVar(&v.largeBody, "large-body", false, "send a body of 2.5 MiB (as a dry run)")
-	f.DurationVar(&v.idle, "idle", 0, "hold a quiet watch so long, such as 5m")
-	f.StringSliceVar(&v.rights, "right", nil, "VERB:RESOURCE[.GROUP][/SUB][:NAMESPACE] to ask for; may be repeated")
-	f.StringVar(&v.namespace, "list-namespace", "", "where to list pods when namespaces may not be listed")
+	c.runFlags(cmd, nil)
+	cmd.Flags().Lookup("kubeconfig").Usage = "`FILE` to probe with (default: KUBECONFIG); with METHOD: where to find --context"
+	cmd.Flags().Lookup("context").Usage = "kubeconfig `CONTEXT` to probe (default: the file's current one); with METHOD: for --via context"
 	return cmd
 }
 
@@ -55,17 +67,22 @@ also probe from a pod in the cluster (--from cluster).`,
 func (a *app) verifyFile(cmd *cobra.Command, c *common, v *verifyFlags) error {
 	path := c.spec.Reach.Kubeconfig
 	if path == "" {
+		path, _, _ = strings.Cut(a.getenv("KUBECONFIG"), string(filepath.ListSeparator))
+	}
+	if path == "" {
 		return &usageError{text: "--kubeconfig FILE is missing (or METHOD with the cluster's flags)", cmd: cmd.CommandPath()}
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return &usageError{text: "read --kubeconfig: " + err.Error(), cmd: cmd.CommandPath()}
+		return &usageError{text: "read kubeconfig: " + err.Error(), cmd: cmd.CommandPath()}
 	}
 	options, err := a.probeOptions(cmd, v)
 	if err != nil {
 		return err
 	}
-	report, err := probe.Run(cmd.Context(), probe.Target{Kubeconfig: text, Context: c.spec.Reach.Context}, options, nil)
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), c.timeout, &timeoutError{c.timeout.String()})
+	defer cancel()
+	report, err := probe.Run(ctx, probe.Target{Kubeconfig: text, Context: c.spec.Reach.Context}, options, nil)
 	return a.showReport(c, report, err)
 }
 

@@ -14,7 +14,7 @@ var version = "devel"
 func (a *app) versionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use: "version", Short: "print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "print the version", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			info := map[string]string{"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 			if build, ok := debug.ReadBuildInfo(); ok {

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// helpWidth is how wide help texts are: they are read in split windows too.
+const helpWidth = 100
+
+// groupKey annotates a flag with the heading that it stands under.
+const groupKey = "causeway-group"
+
+// flagSet is pflag's, under a name that the verbs use.
+type flagSet = pflag.FlagSet
+
+// group adds flags to a command under a heading of its help.
+func group(cmd *cobra.Command, title string, add func(*flagSet)) {
+	flags := pflag.NewFlagSet(title, pflag.ContinueOnError)
+	flags.SortFlags = false
+	add(flags)
+	cmd.Flags().SortFlags = false
+	flags.VisitAll(func(f *pflag.Flag) {
+		f.Annotations = map[string][]string{groupKey: {title}}
+		cmd.Flags().AddFlag(f)
+	})
+}
+
+// usage writes how a command is used: its form, examples, commands, then the
+// flags under their headings in the order in which they were added.
+func usage(cmd *cobra.Command) error {
+	w := cmd.OutOrStderr()
+	fmt.Fprintln(w, "Usage:")
+	if cmd.Runnable() && !cmd.HasAvailableSubCommands() {
+		fmt.Fprintln(w, "  "+cmd.UseLine())
+		if cmd.Flags().Lookup("file") != nil {
+			fmt.Fprintln(w, "  "+cmd.CommandPath()+" -f FILE [flags]")
+		}
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintln(w, "  "+cmd.CommandPath()+" COMMAND")
+	}
+	if cmd.HasExample() {
+		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		commandHelp(w, cmd)
+		return nil
+	}
+	flagHelp(w, cmd.Flags())
+	return nil
+}
+
+// commandHelp lists the commands below one, in groups where it has them.
+func commandHelp(w io.Writer, cmd *cobra.Command) {
+	list := func(title, group string) {
+		fmt.Fprintf(w, "\n%s:\n", title)
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() && sub.GroupID == group && sub.Name() != "help" {
+				fmt.Fprintf(w, "  %-11s %s\n", sub.Name(), sub.Short)
+			}
+		}
+	}
+	for _, group := range cmd.Groups() {
+		list(group.Title, group.ID)
+	}
+	if len(cmd.Groups()) == 0 {
+		list("Commands", "")
+	}
+	fmt.Fprintf(w, "\n%s COMMAND --help tells more of each.\n", cmd.CommandPath())
+}
+
+func flagHelp(w io.Writer, all *flagSet) {
+	var titles []string
+	groups := map[string]*pflag.FlagSet{}
+	all.VisitAll(func(f *pflag.Flag) {
+		title := aboutRun
+		if named := f.Annotations[groupKey]; len(named) > 0 {
+			title = named[0]
+		}
+		if groups[title] == nil {
+			groups[title] = pflag.NewFlagSet(title, pflag.ContinueOnError)
+			groups[title].SortFlags = false
+			titles = append(titles, title)
+		}
+		groups[title].AddFlag(f)
+	})
+	slices.SortStableFunc(titles, func(a, b string) int { return last(a) - last(b) })
+	for _, title := range titles {
+		fmt.Fprintf(w, "\n%s:\n%s", title, strings.TrimRight(groups[title].FlagUsagesWrapped(helpWidth), " "))
+	}
+}
+
+// last puts the flags that every command has behind those of its own.
+func last(title string) int { return slices.Index([]string{aboutReach, aboutRun}, title) }
+
+// atMostMethod is the argument check of verbs that take one METHOD.
+func atMostMethod(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return &usageError{text: "one METHOD is enough, not " + strings.Join(args, " "), cmd: cmd.CommandPath()}
+	}
+	return nil
+}
+
+// noArguments is the argument check of verbs that take none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{text: "no argument is expected here, not " + strings.Join(args, " "), cmd: cmd.CommandPath()}
+}
+
+// knownCommand is the argument check of commands that only hold others.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "causeway "))
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return &usageError{text: text, cmd: cmd.CommandPath()}
+}

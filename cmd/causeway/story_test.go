@@ -1,0 +1,41 @@
+package main
+
+import "testing"
+
+func TestStory(t *testing.T) {
+	p := stand(t, "private-cluster")
+	flags := []string{"--client-cidr", "172.31.0.0/16", "--from", "cluster"}
+	p.run(p.on("plan", "ilb", "--client-cidr", "172.31.0.0/16")...)
+	p.run(append(p.on("apply", "ilb", "--yes"), flags...)...)
+	p.run(append(p.on("apply", "ilb", "--yes"), flags...)...)
+	p.run(p.on("status", "ilb")...)
+	p.run(p.on("certs", "show", "ilb")...)
+	p.run(p.on("certs", "rotate", "ilb")...)
+	p.run(p.on("certs", "rotate", "ilb", "--ca")...)
+	p.run(p.on("certs", "show", "ilb")...)
+	p.run(p.on("certs", "export", "ilb", "--dir", "out")...)
+	p.run(p.on("kubeconfig", "ilb")...)
+	p.run(p.on("kubeconfig", "ilb", "--merge")...)
+	p.run(p.on("verify", "ilb", "--from", "cluster")...)
+	p.run(p.on("render", "ilb", "--client-cidr", "172.31.0.0/16")...)
+	p.run(p.on("handoff", "ilb")...)
+	p.probe(ends())
+	p.run(append(p.on("apply", "ilb", "--yes"), flags...)...)
+	p.run(p.on("verify", "ilb", "--from", "cluster")...)
+	p.run(p.on("destroy", "ilb", "--dry-run")...)
+	p.run(p.on("destroy", "ilb", "--yes")...)
+	p.run(p.on("destroy", "ilb", "--yes")...)
+	p.run(p.on("status", "ilb")...)
+	p.run("explain", "CW-NET-CIDR")
+	p.run("version")
+	p.run("plan")
+	p.run("plan", "ilb")
+	p.run("plam", "ilb")
+	p.run("plan", "ilb", "--nope")
+	p.run("apply", "psc")
+	p.run("apply", "ilb", "extra")
+	p.run("verify")
+	p.run("certs")
+	p.run("certs", "shw")
+	p.run("explain", "CW-NOPE")
+}
