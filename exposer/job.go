@@ -193,19 +193,7 @@ func (j Job) Destroy(ctx context.Context, exposure Exposure, record Record) ([]D
 // KubeconfigStanding makes a kubeconfig with a new token for an exposure that
 // stands.
 func (j Job) KubeconfigStanding(ctx context.Context, spec Spec) (Exposure, Made, error) {
-	exposure, _, err := j.Standing(ctx, spec)
-	if err != nil {
-		return nil, Made{}, err
-	}
-	if _, err := MakePlan(ctx, exposure.Steps()); err != nil {
-		return exposure, Made{}, err
-	}
-	endpoint, err := exposure.Endpoint(ctx)
-	if err != nil {
-		return exposure, Made{}, err
-	}
-	made, err := j.Kubeconfig(ctx, exposure, endpoint, true)
-	return exposure, made, err
+	return j.KubeconfigFor(ctx, spec, Identity{})
 }
 
 // VerifyStanding probes an exposure that stands, with the kubeconfig that apply

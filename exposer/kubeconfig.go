@@ -26,6 +26,7 @@ type Made struct {
 	Expires time.Time // of the token; zero: it does not end
 	Capped  bool      // the API server gave a shorter life than was asked for
 	Reused  bool      // the file at Output.Path holds it already
+	Further string    // for a further identity, what tells it apart: "-edit"
 }
 
 // Kubeconfig builds the far side's kubeconfig: the endpoint, what to trust, and
@@ -47,7 +48,7 @@ func (j Job) ContextName(spec Spec) string {
 	if j.File.Context != "" {
 		return j.File.Context
 	}
-	return "causeway-" + spec.Name
+	return "causeway-" + spec.Name + spec.Access.further()
 }
 
 // build makes the kubeconfig with a new token.
@@ -79,7 +80,7 @@ func (j Job) build(ctx context.Context, cluster *kube.Client, spec Spec, endpoin
 func renewer(command string, spec Spec, credential Credential) *kubeconfig.Exec {
 	return &kubeconfig.Exec{
 		Command: command,
-		Args:    []string{"credential", "--namespace", spec.Namespace, "--service-account", ClientAccount, "--token-ttl", spec.Access.TTL().String()},
+		Args:    []string{"credential", "--namespace", spec.Namespace, "--service-account", spec.Access.account(), "--token-ttl", spec.Access.TTL().String()},
 		Env:     map[string]string{TokenVariable: credential.Token},
 	}
 }
@@ -107,7 +108,7 @@ func (j Job) reuse(spec Spec, endpoint Endpoint, name string) (Made, bool, error
 	}
 	same := have.Server == endpoint.URL && have.TLSServerName == endpoint.TLSServerName && string(have.CA) == string(endpoint.CA) &&
 		string(have.ClientCert) == string(endpoint.ClientCert) && have.Renewing == (spec.Access.Token == TokenRenewing) &&
-		(have.Expires.IsZero() == (spec.Access.Token == TokenSecret)) && have.Account == spec.Namespace+"/"+ClientAccount
+		(have.Expires.IsZero() == (spec.Access.Token == TokenSecret)) && have.Account == spec.Namespace+"/"+spec.Access.account()
 	if !same {
 		return Made{}, false, nil
 	}

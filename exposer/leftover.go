@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"causeway/internal/kube"
+	"causeway/templates"
 )
 
 // Sweep finds objects that carry the exposure's mark and that no step names: an
@@ -99,6 +100,9 @@ func (s Sweep) find(ctx context.Context) ([]kube.Ref, error) {
 
 func (s Sweep) list(ctx context.Context, kind kube.Ref) ([]kube.Ref, error) {
 	selector := ManagedByLabel + "=causeway," + ExposureLabel + "=" + s.Exposure
+	if !s.Leaving {
+		selector += ",!" + templates.LabelClient // further identities stay until destroy
+	}
 	items, err := s.Cluster.List(ctx, kind, selector)
 	if codeOf(err) == "CW-KUBE-FORBIDDEN" {
 		// Somebody with rights in few namespaces can look in this one alone.

@@ -93,6 +93,10 @@ type Access struct {
 	Namespaces []string `json:"namespaces,omitempty"` // empty: the whole cluster
 	Token      string   `json:"token,omitempty"`
 	TokenTTL   string   `json:"tokenTTL,omitempty"` // a Go duration; the API server may give less
+
+	// Account is the ServiceAccount of a further identity (Identity); empty in
+	// every spec: the exposure's own, ClientAccount.
+	Account string `json:"-"`
 }
 
 // DefaultImage is the nginx that private nodes can pull: Google's pull-through

@@ -52,9 +52,9 @@ func KilledApply(t *testing.T, method exposer.Method) {
 		t.Fatal(err)
 	}
 	when, id, _ := strings.Cut(os.Getenv(killVariable), " ")
-	w := &World{Spec: h.Spec, Dir: dir, Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now, google: h.Google,
+	w := &World{Spec: h.Spec, Dir: dir, Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now, speed: 1, began: time.Now(), google: h.Google,
 		Server: &kubetest.Server{CA: h.CA, Config: &rest.Config{Host: h.Host, BearerToken: h.Token, TLSClientConfig: rest.TLSClientConfig{CAData: h.CA}}}}
-	_, err = w.apply(context.Background(), faulty{method, id, when, killed})
+	_, err = w.Apply(context.Background(), faulty{method, id, when, killed})
 	t.Fatal(fmt.Errorf("apply ended: %w", err))
 }
 

@@ -83,8 +83,8 @@ func must[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// apply opens, plans and applies, as Job.Apply does up to the endpoint.
-func (w *World) apply(ctx context.Context, method exposer.Method) (exposer.Plan, error) {
+// Apply opens, plans and applies, as Job.Apply does up to the endpoint.
+func (w *World) Apply(ctx context.Context, method exposer.Method) (exposer.Plan, error) {
 	job, err := w.Job(method)
 	if err != nil {
 		return exposer.Plan{}, err
@@ -104,7 +104,8 @@ func (w *World) apply(ctx context.Context, method exposer.Method) (exposer.Plan,
 	return plan, err
 }
 
-func (w *World) destroy(ctx context.Context, method exposer.Method) ([]exposer.DestroyItem, error) {
+// Destroy opens the exposure to leave it, and destroys it.
+func (w *World) Destroy(ctx context.Context, method exposer.Method) ([]exposer.DestroyItem, error) {
 	job, err := w.Job(method)
 	if err != nil {
 		return nil, err
@@ -117,8 +118,8 @@ func (w *World) destroy(ctx context.Context, method exposer.Method) ([]exposer.D
 	return job.Destroy(ctx, exposure, record)
 }
 
-// gone fails the test unless cluster and cloud are as they were.
-func (w *World) gone(t *testing.T, before string) {
+// Gone fails the test unless cluster and cloud are as they were.
+func (w *World) Gone(t testing.TB, before string) {
 	t.Helper()
 	left, err := w.Objects(t.Context())
 	if err != nil || len(left) > 0 {
@@ -136,7 +137,7 @@ func (w *World) gone(t *testing.T, before string) {
 func fromNothingToNothing(t *testing.T, m Method) {
 	w := New(t, m.named(short(t)), Options{})
 	before := w.State()
-	plan, err := w.apply(t.Context(), m.Method)
+	plan, err := w.Apply(t.Context(), m.Method)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func fromNothingToNothing(t *testing.T, m Method) {
 	}
 	w.Counter.Reset()
 	w.Google.ResetRequests()
-	plan, err = w.apply(t.Context(), m.Method)
+	plan, err = w.Apply(t.Context(), m.Method)
 	if err != nil || !plan.Empty() {
 		t.Fatalf("second apply: %v, %s", err, text(plan.Items))
 	}
@@ -162,30 +163,30 @@ func fromNothingToNothing(t *testing.T, m Method) {
 	if all := reads + googleReads; all > maxRequests {
 		t.Errorf("the second apply made %d requests, want at most %d", all, maxRequests)
 	}
-	if _, err := w.destroy(t.Context(), m.Method); err != nil {
+	if _, err := w.Destroy(t.Context(), m.Method); err != nil {
 		t.Fatal(err)
 	}
-	w.gone(t, before)
-	if _, err := w.destroy(t.Context(), m.Method); err != nil {
+	w.Gone(t, before)
+	if _, err := w.Destroy(t.Context(), m.Method); err != nil {
 		t.Errorf("destroy with everything gone: %v", err)
 	}
-	w.gone(t, before)
+	w.Gone(t, before)
 }
 
 // resume applies again without faults, compares with an exposure that never met
 // one, and destroys.
 func resume(t *testing.T, w *World, m Method, before string) {
 	t.Helper()
-	if _, err := w.apply(t.Context(), m.Method); err != nil {
+	if _, err := w.Apply(t.Context(), m.Method); err != nil {
 		t.Fatalf("resume: %v", err)
 	}
-	if plan, err := w.apply(t.Context(), m.Method); err != nil || !plan.Empty() {
+	if plan, err := w.Apply(t.Context(), m.Method); err != nil || !plan.Empty() {
 		t.Fatalf("apply after the resumed one: %v, %s", err, text(plan.Items))
 	}
-	if _, err := w.destroy(t.Context(), m.Method); err != nil {
+	if _, err := w.Destroy(t.Context(), m.Method); err != nil {
 		t.Fatal(err)
 	}
-	w.gone(t, before)
+	w.Gone(t, before)
 }
 
 var errInjected = errors.New("injected failure")
@@ -194,7 +195,7 @@ func failAndResume(t *testing.T, m Method, id, when string) {
 	w := New(t, m.named(short(t)), Options{})
 	before := w.State()
 	id = strings.ReplaceAll(id, "NAME", w.Spec.Name)
-	_, err := w.apply(t.Context(), faulty{m.Method, id, when, func() error { return errInjected }})
+	_, err := w.Apply(t.Context(), faulty{m.Method, id, when, func() error { return errInjected }})
 	var stopped *exposer.Stopped
 	if !errors.Is(err, errInjected) || !errors.As(err, &stopped) {
 		t.Fatalf("apply with a failing step: %v", err)
@@ -209,10 +210,10 @@ func failUndoing(t *testing.T, m Method, id string) {
 	w := New(t, m.named(short(t)), Options{})
 	before := w.State()
 	id = strings.ReplaceAll(id, "NAME", w.Spec.Name)
-	if _, err := w.apply(t.Context(), m.Method); err != nil {
+	if _, err := w.Apply(t.Context(), m.Method); err != nil {
 		t.Fatal(err)
 	}
-	items, err := w.destroy(t.Context(), faulty{m.Method, id, "undo", func() error { return errInjected }})
+	items, err := w.Destroy(t.Context(), faulty{m.Method, id, "undo", func() error { return errInjected }})
 	if !errors.Is(err, errInjected) {
 		t.Fatalf("destroy with a failing step: %v", err)
 	}
@@ -221,10 +222,10 @@ func failUndoing(t *testing.T, m Method, id string) {
 			t.Errorf("the step that failed is told as %s", item.Outcome)
 		}
 	}
-	if _, err := w.destroy(t.Context(), m.Method); err != nil {
+	if _, err := w.Destroy(t.Context(), m.Method); err != nil {
 		t.Fatalf("destroy again: %v", err)
 	}
-	w.gone(t, before)
+	w.Gone(t, before)
 }
 
 // Variables that turn a test binary into a causeway that is killed at a step.

@@ -46,6 +46,11 @@ type World struct {
 	Progress exposer.Progress
 	Now      func() time.Time
 	google   string // URL of an emulator in another process
+	speed    int
+	began    time.Time
+	// GoogleToken and ClusterToken are whose rights causeway works with; empty: the
+	// owner's.
+	GoogleToken, ClusterToken string
 	// Refuse lets a test refuse requests to the cluster before they are sent.
 	Refuse func(*http.Request) error
 }
@@ -54,7 +59,11 @@ type World struct {
 type Options struct {
 	Seed          string // of testdata/gcptest, default lab
 	OperationTime time.Duration
-	NoController  bool // no load balancer ever comes
+	NoController  bool          // no load balancer ever comes
+	CreateTime    time.Duration // until one comes
+	// Speed makes causeway's own waits and bounds pass so many times faster (1 when
+	// 0), so that a wait of ten minutes can be seen to end.
+	Speed int
 }
 
 // New makes a world around a spec; the spec's project, location and cluster are
@@ -70,21 +79,24 @@ func New(t testing.TB, spec exposer.Spec, o Options) *World {
 	if err := google.SetClusterCA(spec.Cluster.Project, spec.Cluster.Location, spec.Cluster.Name, server.CA); err != nil {
 		t.Fatal(err)
 	}
-	w := &World{Google: google, Server: server, Dir: t.TempDir(), Spec: spec.WithDefaults(), Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now}
+	w := &World{Google: google, Server: server, Dir: t.TempDir(), Spec: spec.WithDefaults(), Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now,
+		speed: max(1, o.Speed), began: time.Now()}
 	if !o.NoController {
-		w.balance(t)
+		w.Balance(t, o.CreateTime)
 	}
 	return w
 }
 
-// balance runs Google's load-balancer controller for the exposure's namespace.
-func (w *World) balance(t testing.TB) {
+// Balance runs Google's load-balancer controller for the exposure's namespace
+// until the test ends; a load balancer takes that long to come.
+func (w *World) Balance(t testing.TB, create time.Duration) {
 	t.Helper()
 	controller, err := gcptest.NewILBController(w.Google, w.Spec.Cluster.Project, regionOf(w.Spec.Cluster.Location), w.Server.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	controller.Namespace, controller.Cluster, controller.RetryInterval = w.Spec.Namespace, w.Spec.Cluster.Name, 100*time.Millisecond
+	controller.CreateTime = create
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() { _ = controller.Run(ctx) }) // ends with ctx's error
@@ -100,7 +112,11 @@ func regionOf(location string) string {
 
 // Job is what cmd would make: the product's own doors, opened on the world.
 func (w *World) Job(method exposer.Method) (exposer.Job, error) {
-	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: gcptest.Token})
+	token := gcptest.Token
+	if w.GoogleToken != "" {
+		token = w.GoogleToken
+	}
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})
 	at := gcptest.Env(w.url())
 	const prefix = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 	google, err := gcp.New(context.Background(), gcp.Config{TokenSource: tokens, Endpoints: gcp.Endpoints{
@@ -112,7 +128,7 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 	return exposer.Job{
 		Method: method, Progress: w.Progress, By: "net@host", Story: func(string) {}, Command: "/usr/bin/causeway",
 		File: exposer.Output{Path: filepath.Join(w.Dir, "kubeconfig")},
-		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect},
+		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.after},
 		Records: func(x exposer.Exposure) exposer.Records {
 			return exposer.RecordsOf(exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}, x)
 		},
@@ -122,8 +138,20 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 // connect is the way to the cluster, with every request counted.
 func (w *World) connect(context.Context, kube.ConnectOptions) (*kube.Client, error) {
 	config := rest.CopyConfig(w.Server.Config)
+	if w.ClusterToken != "" {
+		config = w.Server.ConfigFor(w.ClusterToken)
+	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{w, next} })
-	return kube.New(config, kube.Env{Now: w.Now, Holder: kube.HolderName("net", "host", os.Getpid()), Ended: kube.EndedHere("host")})
+	return kube.New(config, kube.Env{Now: w.now, After: w.after, Holder: kube.HolderName("net", "host", os.Getpid()), Ended: kube.EndedHere("host")})
+}
+
+// now is the clock of causeway's waits, after its alarm.
+func (w *World) now() time.Time {
+	return w.began.Add(time.Since(w.began) * time.Duration(w.speed))
+}
+
+func (w *World) after(d time.Duration) <-chan time.Time {
+	return time.After(d / time.Duration(w.speed))
 }
 
 // Counter counts requests to the cluster.

@@ -1,6 +1,7 @@
 package ilb
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -9,7 +10,13 @@ import (
 	"causeway/internal/kubetest"
 )
 
+// TestMain lets more tests run at the same time than there are processors: what
+// they do is mostly to wait.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	os.Exit(kubetest.StartMain(m))
 }
 

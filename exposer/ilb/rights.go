@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"causeway/exposer"
-	"causeway/internal/explain"
 	"causeway/internal/kube"
 	"causeway/templates"
 )
@@ -68,36 +67,7 @@ func (x *exposure) rights() []kube.Access {
 	return rights
 }
 
-// checkAccess looks for the role and the namespaces that the far side is to get
-// rights by and in: Kubernetes takes a binding to a role that does not exist, and
-// it gives nothing.
+// checkAccess is the part of the preflight that every method has.
 func (x *exposure) checkAccess(ctx context.Context) ([]exposer.Problem, error) {
-	var problems []exposer.Problem
-	absent := func(ref kube.Ref, code, fix string) error {
-		live, err := x.kube.Get(ctx, ref)
-		if explain.CodeOf(err) == "CW-KUBE-FORBIDDEN" {
-			return nil // who may not look can still bind it
-		}
-		if err == nil && live == nil {
-			problems = append(problems, exposer.Problem{Code: code, Text: ref.String() + " does not exist in the cluster", Fix: fix})
-		}
-		return err
-	}
-	access := x.spec.Access
-	if access.Role != templates.RoleNodeReader {
-		if err := absent(kube.Ref{Group: rbacGroup, Version: "v1", Kind: "ClusterRole", Name: access.Role}, "CW-KUBE-ROLE",
-			"name one of `kubectl get clusterroles` with --role"); err != nil {
-			return problems, err
-		}
-	}
-	for _, ns := range access.Namespaces {
-		if ns == x.spec.Namespace {
-			continue
-		}
-		if err := absent(kube.Ref{Version: "v1", Kind: "Namespace", Name: ns}, "CW-KUBE-NAMESPACE",
-			"make it first, or leave it out of access.namespaces"); err != nil {
-			return problems, err
-		}
-	}
-	return problems, nil
+	return exposer.CheckAccess(ctx, x.kube, x.spec)
 }

@@ -1,0 +1,235 @@
+package ilb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"causeway/exposer"
+	"causeway/exposer/conformance"
+	"causeway/internal/explain"
+	"causeway/internal/kubetest"
+)
+
+// The lab's region and what lies in it.
+const (
+	labRegion = "projects/lab-project/regions/europe-west3"
+	labAt     = "projects/lab-project/locations/europe-west3/clusters/private-cluster"
+)
+
+// world makes a project and a cluster for the test, with an exposure of its name.
+func world(t *testing.T, o conformance.Options, edit ...func(*exposer.Spec)) *conformance.World {
+	t.Helper()
+	spec := labSpec()
+	sum := fnv.New32a()
+	fmt.Fprint(sum, t.Name())
+	spec.Name = fmt.Sprintf("t%08x", sum.Sum32())
+	spec.ILB = &exposer.ILB{}
+	for _, change := range edit {
+		change(&spec)
+	}
+	kubetest.Workloads(t, kubetest.Start(t).Config)
+	w := conformance.New(t, spec, o)
+	t.Cleanup(func() { clean(t, w) })
+	return w
+}
+
+// clean removes what a test leaves in the server that all tests share.
+func clean(t *testing.T, w *conformance.World) {
+	client := objects(t, w)
+	_ = client.Resource(namespaces).Delete(context.Background(), w.Spec.Namespace, metav1.DeleteOptions{})
+	for _, resource := range []schema.GroupVersionResource{clusterRoles, clusterBindings} {
+		_ = client.Resource(resource).DeleteCollection(context.Background(), metav1.DeleteOptions{},
+			metav1.ListOptions{LabelSelector: exposer.ExposureLabel + "=" + w.Spec.Name})
+	}
+}
+
+// The kinds that tests look at by hand.
+var (
+	namespaces      = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	serviceKind     = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	secrets         = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	configMaps      = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	accounts        = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	deployments     = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	policies        = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}
+	clusterRoles    = schema.GroupVersionResource{Group: rbacGroup, Version: "v1", Resource: "clusterroles"}
+	clusterBindings = schema.GroupVersionResource{Group: rbacGroup, Version: "v1", Resource: "clusterrolebindings"}
+	roleBindings    = schema.GroupVersionResource{Group: rbacGroup, Version: "v1", Resource: "rolebindings"}
+)
+
+func objects(t testing.TB, w *conformance.World) dynamic.Interface {
+	t.Helper()
+	client, err := dynamic.NewForConfig(w.Server.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// get reads one object; nil when there is none.
+func get(t testing.TB, w *conformance.World, resource schema.GroupVersionResource, namespace, name string) *unstructured.Unstructured {
+	t.Helper()
+	live, err := objects(t, w).Resource(resource).Namespace(namespace).Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		if !strings.Contains(err.Error(), "not found") {
+			t.Fatal(err)
+		}
+		return nil
+	}
+	return live
+}
+
+// put makes an object as somebody else would, by kubectl create.
+func put(t testing.TB, w *conformance.World, resource schema.GroupVersionResource, object map[string]any) {
+	t.Helper()
+	u := &unstructured.Unstructured{Object: object}
+	if _, err := objects(t, w).Resource(resource).Namespace(u.GetNamespace()).Create(t.Context(), u, metav1.CreateOptions{FieldManager: "kubectl"}); err != nil {
+		t.Fatal(err)
+	}
+	accessor, err := meta.Accessor(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = objects(t, w).Resource(resource).Namespace(accessor.GetNamespace()).Delete(context.Background(), accessor.GetName(), metav1.DeleteOptions{})
+	})
+}
+
+// edit merges a change into an object as somebody else would, by kubectl edit.
+func edit(t testing.TB, w *conformance.World, resource schema.GroupVersionResource, namespace, name string, change map[string]any, sub ...string) {
+	t.Helper()
+	patch, err := json.Marshal(change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := objects(t, w).Resource(resource).Namespace(namespace).Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-edit"}, sub...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unlabel takes the exposure's mark off an object.
+func unlabel() map[string]any {
+	return map[string]any{"metadata": map[string]any{"labels": map[string]any{exposer.ExposureLabel: nil}}}
+}
+
+func named(kind, version, namespace, name string, more map[string]any) map[string]any {
+	object := map[string]any{"apiVersion": version, "kind": kind, "metadata": map[string]any{"name": name}}
+	if namespace != "" {
+		object["metadata"].(map[string]any)["namespace"] = namespace
+	}
+	for key, value := range more {
+		object[key] = value
+	}
+	return object
+}
+
+// wantError fails the test unless err is of type T, has the code and says each text.
+func wantError[T error](t testing.TB, err error, code string, texts ...string) T {
+	t.Helper()
+	var kind T
+	if !errors.As(err, &kind) {
+		t.Fatalf("error is no %T but %T: %v", kind, err, err)
+	}
+	wantCode(t, err, code, texts...)
+	return kind
+}
+
+func wantCode(t testing.TB, err error, code string, texts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %s", code)
+	}
+	if got := explain.CodeOf(err); got != code {
+		t.Errorf("code %q, want %q: %v", got, code, err)
+	}
+	if _, ok := explain.Lookup(code); !ok {
+		t.Errorf("code %s has no entry", code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("the error does not say %q: %v", text, err)
+		}
+	}
+}
+
+// plain fails the test when err ends in an exit code other than 1.
+func plain(t testing.TB, err error) {
+	t.Helper()
+	var spec *exposer.SpecError
+	var missing *exposer.PreconditionError
+	var interrupted *exposer.Interrupted
+	if errors.As(err, &spec) || errors.As(err, &missing) || errors.As(err, &interrupted) {
+		t.Errorf("error of the wrong kind: %v", err)
+	}
+}
+
+func apply(t testing.TB, w *conformance.World) exposer.Plan {
+	t.Helper()
+	plan, err := w.Apply(t.Context(), Method{})
+	if err != nil {
+		t.Fatalf("apply: %v", err)
+	}
+	return plan
+}
+
+func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {
+	t.Helper()
+	items, err := w.Destroy(t.Context(), Method{})
+	if err != nil {
+		t.Fatalf("destroy: %v", err)
+	}
+	return byID(items)
+}
+
+func byID(items []exposer.DestroyItem) map[string]exposer.DestroyItem {
+	all := map[string]exposer.DestroyItem{}
+	for _, item := range items {
+		all[item.ID] = item
+	}
+	return all
+}
+
+// unchanged applies again and fails the test when there was anything to do.
+func unchanged(t testing.TB, w *conformance.World) {
+	t.Helper()
+	if plan := apply(t, w); !plan.Empty() {
+		t.Errorf("an apply after the apply has something to do: %v", todo(plan))
+	}
+}
+
+// todo lists what a plan does: "change service/causeway-proxy".
+func todo(plan exposer.Plan) []string {
+	var all []string
+	for _, item := range plan.Items {
+		if item.Action != exposer.Keep {
+			all = append(all, string(item.Action)+" "+item.ID)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// untouched fails the test when anything was made in the cloud or the cluster.
+func untouched(t testing.TB, w *conformance.World, state string) {
+	t.Helper()
+	left, err := w.Objects(t.Context())
+	if err != nil || len(left) > 0 {
+		t.Errorf("something was made in the cluster: %v %v", left, err)
+	}
+	if w.State() != state {
+		t.Errorf("Google's side was changed:\n%s", w.State())
+	}
+}
