@@ -3,6 +3,7 @@ package exposer
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -89,9 +90,9 @@ func undoStep(ctx context.Context, s Step, record Record, run Run) (Undone, erro
 		run.Progress.Fail(s.ID(), err)
 		return result, err
 	}
-	text := string(result.Outcome)
-	if result.Why != "" {
-		text += ": " + result.Why
+	text := result.Why
+	if result.Outcome != Removed {
+		text = strings.TrimSuffix(string(result.Outcome)+": "+result.Why, ": ")
 	}
 	run.Progress.Done(s.ID(), run.Now().Sub(begin), text)
 	return result, nil

@@ -81,10 +81,10 @@ var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 // the same name, a piece of a hash tells them apart.
 func accountFor(role string, namespaces []string) string {
 	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(role), "-"), "-")
-	plain := name == role
+	plain := name == role && !strings.Contains(role, "-in-")
 	if len(namespaces) > 0 {
 		name += "-in-" + strings.Join(namespaces, "-")
-		plain = plain && len(namespaces) == 1 && !strings.Contains(role, "-in-")
+		plain = plain && len(namespaces) == 1
 	}
 	const longest = 40 // 63 less "causeway-client-" and a hash
 	if !plain || len(name) > longest {

@@ -66,7 +66,7 @@ func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) 
 			return probe.Report{}, err
 		}
 	}
-	log, err := pod.RunScript(ctx, j.Script, made, j.Story)
+	log, err := j.runScript(ctx, pod, made)
 	if err != nil {
 		return probe.Report{}, err
 	}
@@ -81,6 +81,20 @@ func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) 
 		}
 	}
 	return report, report.Err()
+}
+
+// runScript runs the script as a step that people see: a pod needs its time.
+func (j Job) runScript(ctx context.Context, pod InCluster, made Made) ([]byte, error) {
+	const id = "probe"
+	begin := j.Deps.Now()
+	j.Progress.Start(id, "probe from a pod in the cluster")
+	log, err := pod.RunScript(ctx, j.Script, made, func(text string) { j.Progress.Note(id, text) })
+	if err != nil {
+		j.Progress.Fail(id, err)
+		return nil, err
+	}
+	j.Progress.Done(id, j.Deps.Now().Sub(begin), "")
+	return log, nil
 }
 
 // static makes the exposure's kubeconfig with a bound token in it, for the probe.

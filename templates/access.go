@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // RoleNodeReader is the role that causeway defines itself: it may read nodes,
@@ -19,6 +20,7 @@ var roleName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9:._-]{0,251}[A-Za-z0-9
 type Access struct {
 	Exposure   string
 	Namespace  string   // of the ServiceAccount
+	Account    string   // its name; empty: ClientName. Further ones begin with "causeway-client-"
 	Role       string   // RoleNodeReader, or the name of a ClusterRole that exists
 	Namespaces []string // where; empty: the whole cluster
 }
@@ -38,6 +40,9 @@ func (a Access) Validate() error {
 	if a.Role == RoleNodeReader && len(a.Namespaces) > 0 {
 		problems = append(problems, errors.New("role: node-reader reads nodes, which belong to no namespace; leave the namespaces out"))
 	}
+	if a.Account != "" && a.Account != ClientName && (!strings.HasPrefix(a.Account, ClientName+"-") || !label.MatchString(a.Account)) {
+		problems = append(problems, fmt.Errorf("account: %q does not begin with %s-, or is no name", a.Account, ClientName))
+	}
 	for _, namespace := range a.Namespaces {
 		if !label.MatchString(namespace) {
 			problems = append(problems, fmt.Errorf("namespaces: %q is not a Kubernetes namespace name", namespace))
@@ -47,14 +52,33 @@ func (a Access) Validate() error {
 }
 
 // ClusterRoleName is the role that the far side is bound to: node-reader is
-// defined for each exposure under a name of its own, so that destroying one
-// exposure leaves the others theirs.
+// defined for each exposure and account under a name of its own, so that
+// destroying one exposure leaves the others theirs.
 func (a Access) ClusterRoleName() string {
-	if a.Role == RoleNodeReader {
-		return "causeway-" + a.Exposure + "-" + RoleNodeReader
+	switch {
+	case a.Role != RoleNodeReader:
+		return a.Role
+	case a.further() != "":
+		return a.bindingName()
 	}
-	return a.Role
+	return "causeway-" + a.Exposure + "-" + RoleNodeReader
 }
+
+// further is what an account's name has beyond ClientName: "-edit", "" for the
+// exposure's own account.
+func (a Access) further() string { return strings.TrimPrefix(a.account(), ClientName) }
+
+func (a Access) account() string {
+	if a.Account == "" {
+		return ClientName
+	}
+	return a.Account
+}
+
+func (a Access) bindingName() string { return "causeway-" + a.Exposure + "-client" + a.further() }
+
+// TokenSecretName is the name of the account's long-lived token.
+func (a Access) TokenSecretName() string { return TokenSecretName + a.further() }
 
 // Manifests returns the ServiceAccount, the ClusterRole where causeway defines
 // it, and the binding: one ClusterRoleBinding named causeway-<exposure>-client,
@@ -65,7 +89,7 @@ func (a Access) Manifests() ([]Manifest, error) {
 	}
 	objects := []map[string]any{{
 		"apiVersion": "v1", "kind": "ServiceAccount",
-		"metadata": a.meta(ClientName, a.Namespace),
+		"metadata": a.meta(a.account(), a.Namespace),
 		// Nothing runs as it inside the cluster.
 		"automountServiceAccountToken": false,
 	}}
@@ -78,7 +102,7 @@ func (a Access) Manifests() ([]Manifest, error) {
 			}},
 		})
 	}
-	name := "causeway-" + a.Exposure + "-client"
+	name := a.bindingName()
 	if len(a.Namespaces) == 0 {
 		objects = append(objects, a.binding("ClusterRoleBinding", name, "", "ClusterRole", a.ClusterRoleName()))
 	}
@@ -106,13 +130,13 @@ func (a Access) Renewer() ([]Manifest, error) {
 	return fromObjects([]map[string]any{
 		{
 			"apiVersion": rbacVersion, "kind": "Role",
-			"metadata": a.meta(RenewerName, a.Namespace),
+			"metadata": a.meta(RenewerName+a.further(), a.Namespace),
 			"rules": []any{map[string]any{
 				"apiGroups": []any{""}, "resources": []any{"serviceaccounts/token"},
-				"resourceNames": []any{ClientName}, "verbs": []any{"create"},
+				"resourceNames": []any{a.account()}, "verbs": []any{"create"},
 			}},
 		},
-		a.binding("RoleBinding", RenewerName, a.Namespace, "Role", RenewerName),
+		a.binding("RoleBinding", RenewerName+a.further(), a.Namespace, "Role", RenewerName+a.further()),
 	})
 }
 
@@ -122,8 +146,8 @@ func (a Access) TokenSecret() (Manifest, error) {
 	if err := a.Validate(); err != nil {
 		return Manifest{}, fmt.Errorf("render token secret: %w", err)
 	}
-	meta := a.meta(TokenSecretName, a.Namespace)
-	meta["annotations"] = map[string]any{"kubernetes.io/service-account.name": ClientName}
+	meta := a.meta(a.TokenSecretName(), a.Namespace)
+	meta["annotations"] = map[string]any{"kubernetes.io/service-account.name": a.account()}
 	return fromObject(map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": meta,
 		"type": "kubernetes.io/service-account-token",
@@ -133,7 +157,11 @@ func (a Access) TokenSecret() (Manifest, error) {
 const rbacVersion = "rbac.authorization.k8s.io/v1"
 
 func (a Access) meta(name, namespace string) map[string]any {
-	meta := map[string]any{"name": name, "labels": labels(a.Exposure)}
+	marks := labels(a.Exposure)
+	if a.further() != "" {
+		marks[LabelClient] = a.account()
+	}
+	meta := map[string]any{"name": name, "labels": marks}
 	if namespace != "" {
 		meta["namespace"] = namespace
 	}
@@ -145,7 +173,7 @@ func (a Access) binding(kind, name, namespace, roleKind, role string) map[string
 		"apiVersion": rbacVersion, "kind": kind,
 		"metadata": a.meta(name, namespace),
 		"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": roleKind, "name": role},
-		"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": ClientName, "namespace": a.Namespace}},
+		"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": a.account(), "namespace": a.Namespace}},
 	}
 }
 

@@ -35,6 +35,11 @@ const (
 	ProbeValue = "true"
 )
 
+// LabelClient marks what belongs to a further identity of an exposure (another
+// role, on request): apply knows nothing of it, destroy removes it by the marks.
+// Its value is the ServiceAccount's name.
+const LabelClient = "causeway.dev/client"
+
 // Names of the objects in the exposure's namespace.
 const (
 	ProxyName       = "causeway-proxy"        // Service, Deployment, ConfigMap, PodDisruptionBudget, NetworkPolicy, ServiceAccount

@@ -24,6 +24,7 @@ type common struct {
 	context     string // name of the context to write
 	setCurrent  bool
 	from        string
+	again       bool                // role and token are of a further kubeconfig, not of the exposure
 	recorded    exposer.FileRecords // where to look for the spec of an exposure that stands
 }
 
@@ -78,6 +79,7 @@ func (c *common) methodFlags(cmd *cobra.Command) {
 // accessFlags are who the kubeconfig is; again says that it is a further one, of
 // an exposure that stands.
 func (c *common) accessFlags(cmd *cobra.Command, again bool) {
+	c.again = again
 	role, ttl := "default view", "default 24h"
 	if again {
 		role, ttl = "default: as apply was told", "default: as apply was told"

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"causeway/exposer"
 )
 
 func (a *app) kubeconfigCommand() *cobra.Command {
@@ -32,10 +34,18 @@ func (a *app) writeKubeconfig(cmd *cobra.Command, c *common, args []string) erro
 		return err
 	}
 	defer s.cancel()
-	_, made, err := s.job.KubeconfigStanding(s.ctx, s.spec)
+	access := c.spec.Access
+	if access.Role == "cluster-admin" {
+		s.story("the kubeconfig will be cluster-admin: whoever has it can do everything in this cluster")
+	}
+	_, made, err := s.job.KubeconfigFor(s.ctx, s.spec, exposer.Identity{Role: access.Role, Namespaces: access.Namespaces, TokenTTL: access.TokenTTL})
 	if err != nil {
 		return err
 	}
+	if made.Further != "" && c.kubeconfig == "" && !c.merge {
+		s.job.File.Path = "causeway-" + s.spec.Name + made.Further + ".kubeconfig" // beside the first one
+	}
+	s.job.File.Context = made.Context
 	if err := s.job.File.Write(made); err != nil {
 		return err
 	}

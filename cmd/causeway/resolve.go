@@ -80,10 +80,12 @@ func (c *common) overlay(cmd *cobra.Command, spec *exposer.Spec) {
 	take("context", func() { to.Reach.Context = from.Reach.Context })
 	take("kubeconfig", func() { to.Reach.Kubeconfig = from.Reach.Kubeconfig })
 	take("client-cidr", func() { to.FarSide.CIDRs = from.FarSide.CIDRs })
-	take("role", func() { to.Access.Role = from.Access.Role })
-	take("role-namespace", func() { to.Access.Namespaces = from.Access.Namespaces })
-	take("token", func() { to.Access.Token = from.Access.Token })
-	take("token-ttl", func() { to.Access.TokenTTL = from.Access.TokenTTL })
+	if !c.again {
+		take("role", func() { to.Access.Role = from.Access.Role })
+		take("role-namespace", func() { to.Access.Namespaces = from.Access.Namespaces })
+		take("token", func() { to.Access.Token = from.Access.Token })
+		take("token-ttl", func() { to.Access.TokenTTL = from.Access.TokenTTL })
+	}
 	take("address", func() { o.Address = c.ilb.Address })
 	take("address-name", func() { o.AddressName = c.ilb.AddressName })
 	take("subnet", func() { o.Subnet = c.ilb.Subnet })
