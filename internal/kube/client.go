@@ -110,6 +110,11 @@ type warnings struct {
 
 // HandleWarningHeader implements rest.WarningHandler.
 func (w *warnings) HandleWarningHeader(code int, _, text string) {
+	// That a kind is deprecated is for those who write manifests; here it is about
+	// kinds that are only listed, to see what a namespace holds.
+	if strings.Contains(text, " is deprecated in ") {
+		return
+	}
 	if _, twice := w.told.LoadOrStore(text, true); code == 299 && text != "" && !twice {
 		w.note("the API server warns: " + text)
 	}

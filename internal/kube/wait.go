@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -164,7 +165,7 @@ func (c *Client) WaitGone(ctx context.Context, ref Ref, note func(string)) error
 			if len(held) == 0 {
 				return "", nil
 			}
-			return fmt.Sprintf("%s waits for %v", ref, held), nil
+			return "waits for " + strings.Join(held, ", "), nil
 		},
 		late: func() *Error {
 			return fail("CW-KUBE-STUCK", "wait for", ref.String(), "it is not gone after %s; held by %v", goneBound, held)

@@ -230,7 +230,7 @@ func TestWhatHoldsAnObjectIsTold(t *testing.T) {
 	}
 	err := r.client.WaitGone(context.Background(), RefOf(held), r.notes.note)
 	wantError(t, err, "CW-KUBE-STUCK", "test.causeway.dev/hold", "10m0s")
-	if !strings.Contains(r.notes.text(), "waits for [test.causeway.dev/hold]") {
+	if !strings.Contains(r.notes.text(), "waits for test.causeway.dev/hold") {
 		t.Errorf("notes: %s", r.notes.text())
 	}
 	r.patch(RefOf(held), "test", `{"metadata":{"finalizers":null}}`)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -17,9 +18,13 @@ var hues = map[string]string{
 	"removed": green, "restored": green, "absent": faint, "left": yellow,
 }
 
+// tableWidth is how wide a table gets before its last column wraps: two windows
+// of it stand beside each other on a usual screen.
+const tableWidth = 110
+
 // Table writes rows in columns, without lines, as kubectl does; the head in
 // capitals. With colour the words of the first column that mean good or bad
-// carry one.
+// carry one. The last column wraps where the table would get too wide.
 func Table(w io.Writer, header []string, rows [][]string, colour bool) {
 	t := table.NewWriter()
 	t.SetOutputMirror(nil)
@@ -28,6 +33,7 @@ func Table(w io.Writer, header []string, rows [][]string, colour bool) {
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
 	style.Format.Header = text.FormatUpper
 	t.SetStyle(style)
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: len(header), WidthMax: lastWidth(header, rows), WidthMaxEnforcer: text.WrapSoft}})
 	t.AppendHeader(cells(header, false))
 	for _, row := range rows {
 		t.AppendRow(cells(row, colour))
@@ -36,6 +42,21 @@ func Table(w io.Writer, header []string, rows [][]string, colour bool) {
 	for line := range strings.SplitSeq(t.Render(), "\n") {
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
+}
+
+// lastWidth is what the columns before leave for the last one, at least 30.
+func lastWidth(header []string, rows [][]string) int {
+	left := tableWidth
+	for i := range len(header) - 1 {
+		wide := utf8.RuneCountInString(header[i])
+		for _, row := range rows {
+			if i < len(row) {
+				wide = max(wide, text.LongestLineLen(row[i]))
+			}
+		}
+		left -= wide + 3
+	}
+	return max(left, 30)
 }
 
 func cells(values []string, colour bool) table.Row {

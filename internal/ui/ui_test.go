@@ -212,6 +212,24 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestAWideTableWrapsItsLastColumn(t *testing.T) {
+	var out bytes.Buffer
+	long := strings.Repeat("why it is so ", 20)
+	Table(&out, []string{"action", "what", "why"}, [][]string{
+		{"refuse", "address/causeway-" + strings.Repeat("x", 40), long}, {"keep", "namespace/causeway-prod", "is as it should be"}}, true)
+	words := 0
+	for line := range strings.SplitSeq(out.String(), "\n") {
+		plain := strings.NewReplacer("\x1b[31m", "", "\x1b[2m", "", "\x1b[0m", "").Replace(line)
+		if len(plain) > tableWidth {
+			t.Errorf("%d columns: %s", len(plain), plain)
+		}
+		words += strings.Count(plain, "why it")
+	}
+	if words < 15 { // some of them are cut between the two words
+		t.Errorf("text is lost:\n%s", out.String())
+	}
+}
+
 func TestTableWithoutRows(t *testing.T) {
 	var out bytes.Buffer
 	Table(&out, []string{"a", "b"}, nil, false)
