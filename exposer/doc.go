@@ -3,7 +3,8 @@
 //
 // Read it in this order:
 //
-//	spec.go       what the user wants, as data; validate.go says what is wrong with it
+//	spec.go       what the user wants, as data; validate.go says what is wrong with it;
+//	              each method's part stands in a file of its own (spec_ilb.go)
 //	step.go       one thing that an exposure needs: read it, do it, undo it
 //	plan.go       reads every step; the answer is data and changes nothing
 //	apply.go      does what the plan says, independent steps at the same time

@@ -17,12 +17,6 @@ const (
 	Kind       = "Exposure"
 )
 
-// Modes of the ilb method: who ends the client's TLS.
-const (
-	ModeTerminate   = "terminate"   // nginx ends TLS with a certificate of causeway's
-	ModePassthrough = "passthrough" // nginx passes bytes; TLS ends at the API server
-)
-
 // Kinds of token in the kubeconfig.
 const (
 	TokenBound    = "bound"    // from TokenRequest; ends by itself
@@ -64,29 +58,6 @@ type Reach struct {
 	Kubeconfig string `json:"kubeconfig,omitempty"` // default: KUBECONFIG, then ~/.kube/config
 }
 
-// ILB is what the method ilb can be told.
-type ILB struct {
-	Address      string   `json:"address,omitempty"`     // auto, or an IPv4 address of the subnet
-	AddressName  string   `json:"addressName,omitempty"` // default: causeway-NAME; one that exists is adopted
-	Subnet       string   `json:"subnet,omitempty"`      // default: the cluster's
-	Mode         string   `json:"mode,omitempty"`
-	Port         int      `json:"port,omitempty"` // TCP port of the load balancer, default 443
-	GlobalAccess bool     `json:"globalAccess,omitempty"`
-	Replicas     int      `json:"replicas,omitempty"`
-	Image        string   `json:"image,omitempty"`
-	DNSNames     []string `json:"dnsNames,omitempty"`
-	ClientAuth   string   `json:"clientAuth,omitempty"` // none or mtls
-	TLS          TLS      `json:"tls,omitempty"`
-}
-
-// TLS names PEM files of the user's own, instead of what causeway would make.
-type TLS struct {
-	CACert string `json:"caCert,omitempty"` // with CAKey: the CA that signs the leaf
-	CAKey  string `json:"caKey,omitempty"`
-	Cert   string `json:"cert,omitempty"` // with Key: the leaf itself; CACert is then what clients trust
-	Key    string `json:"key,omitempty"`
-}
-
 // Access is who the kubeconfig is, and what that identity may do.
 type Access struct {
 	Role       string   `json:"role,omitempty"`       // view, edit, admin, node-reader, cluster-admin or a ClusterRole's name
@@ -98,10 +69,6 @@ type Access struct {
 	// every spec: the exposure's own, ClientAccount.
 	Account string `json:"-"`
 }
-
-// DefaultImage is the nginx that private nodes can pull: Google's pull-through
-// mirror of Docker Hub answers over Private Google Access, Docker Hub does not.
-const DefaultImage = "mirror.gcr.io/library/nginx:1.28"
 
 // DefaultTokenTTL is the life of a bound token when nobody says otherwise: long
 // enough for a change night and the day after, short of the 48 h that GKE was
@@ -117,22 +84,8 @@ func (s Spec) WithDefaults() Spec {
 	fill(&s.Namespace, "causeway-"+s.Name)
 	fill(&s.Reach.Via, "auto")
 	if s.Method == "ilb" {
-		options := ILB{}
-		if s.ILB != nil {
-			options = *s.ILB
-		}
-		fill(&options.Address, "auto")
-		fill(&options.AddressName, "causeway-"+s.Name)
-		fill(&options.Mode, ModeTerminate)
-		fill(&options.Image, DefaultImage)
-		fill(&options.ClientAuth, "none")
-		if options.Port == 0 {
-			options.Port = 443
-		}
-		if options.Replicas == 0 {
-			options.Replicas = 2
-		}
-		s.ILB = &options
+		part := s.ILB.withDefaults(s.Name)
+		s.ILB = &part
 	}
 	fill(&s.Access.Role, "view")
 	fill(&s.Access.Token, TokenBound)
@@ -140,8 +93,10 @@ func (s Spec) WithDefaults() Spec {
 	return s
 }
 
-func fill(field *string, value string) {
-	if *field == "" {
+// fill gives a field its default when it was left open.
+func fill[T comparable](field *T, value T) {
+	var open T
+	if *field == open {
 		*field = value
 	}
 }

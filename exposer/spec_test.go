@@ -47,7 +47,7 @@ func TestEveryFaultIsToldAtOnceWithItsField(t *testing.T) {
 apiVersion: causeway.dev/v1
 kind: Exposure
 name: Prod
-method: carrier-pigeon
+method: ilb
 cluster: {project: x, location: mars, name: ""}
 farSide: {cidrs: [172.31.0.0/16, 172.31.5.0/24, 8.8.8.0/24, nonsense, 10.1.2.3/8, "2001:db8::/32"]}
 namespace: kube-system
@@ -64,7 +64,7 @@ access: {role: "no role", token: forever, tokenTTL: 1s, namespaces: [Bad]}
 	for _, p := range bad.Problems {
 		fields = append(fields, p.Field)
 	}
-	want := []string{"name", "method", "cluster.project", "cluster.location", "cluster.name", "namespace", "reach.via",
+	want := []string{"name", "cluster.project", "cluster.location", "cluster.name", "namespace", "reach.via",
 		"farSide.cidrs[1]", "farSide.cidrs[2]", "farSide.cidrs[3]", "farSide.cidrs[4]", "farSide.cidrs[5]",
 		"ilb.address", "ilb.addressName", "ilb.mode", "ilb.clientAuth", "ilb.image", "ilb.port", "ilb.replicas", "ilb.dnsNames[0]",
 		"ilb.tls", "ilb.tls", "ilb.tls", "ilb.tls",
@@ -141,4 +141,13 @@ func FuzzReadSpec(f *testing.F) {
 			t.Errorf("a valid spec has CIDRs that do not parse: %v", spec.FarSide.CIDRs)
 		}
 	})
+}
+
+func TestAnUnknownMethodIsOneFault(t *testing.T) {
+	t.Parallel()
+	spec := read(t, strings.Replace(goodSpec, "method: ilb", "method: carrier-pigeon", 1))
+	err := spec.Validate([]string{"ilb"})
+	if err == nil || err.Error() != `read spec: method must be one of ilb, not "carrier-pigeon"` {
+		t.Errorf("validate: %v", err)
+	}
 }

@@ -68,8 +68,11 @@ func (s Spec) Validate(methods []string) error {
 	v := &validator{}
 	v.names(s, methods)
 	v.farSide(s.FarSide)
-	if s.ILB != nil {
+	if s.ILB != nil && s.Method == "ilb" {
 		v.ilb(*s.ILB)
+		if s.ILB.AddressName != "causeway-"+s.Name {
+			v.form("ilb.addressName", s.ILB.AddressName, resourceForm, "must be the name of an address resource")
+		}
 	}
 	v.access(s.Access)
 	return v.err()
@@ -86,12 +89,16 @@ func (s Spec) ValidateNames(methods []string) error {
 func (v *validator) names(s Spec, methods []string) {
 	v.is("apiVersion", s.APIVersion, APIVersion)
 	v.is("kind", s.Kind, Kind)
-	v.form("name", s.Name, nameForm, "must be lower case letters, digits and '-', start with a letter, and have at most 40 characters; --name gives one")
-	v.one("method", s.Method, methods)
+	if s.Name != "" || s.Cluster.Name != "" { // the cluster's name is the default, and missed by itself
+		v.form("name", s.Name, nameForm, "must be lower case letters, digits and '-', start with a letter, and have at most 40 characters; --name gives one")
+	}
+	v.method(s.Method, methods)
 	v.form("cluster.project", s.Cluster.Project, projectForm, "must be a Google project ID (not its number)")
 	v.form("cluster.location", s.Cluster.Location, locationForm, "must be a region or a zone, such as europe-west3 or europe-west3-c")
 	v.form("cluster.name", s.Cluster.Name, resourceForm, "must be a cluster's name")
-	v.form("namespace", s.Namespace, labelForm, "must be a namespace's name")
+	if s.Namespace != "causeway-"+s.Name { // the default has no faults but the name's
+		v.form("namespace", s.Namespace, labelForm, "must be a namespace's name")
+	}
 	if slices.Contains([]string{"default", "kube-system", "kube-public", "kube-node-lease"}, s.Namespace) {
 		v.add("namespace", "must not be one of Kubernetes' own namespaces, "+s.Namespace+" is")
 	}
@@ -127,10 +134,31 @@ func (v *validator) one(field, value string, allowed []string) {
 func (v *validator) form(field, value string, form *regexp.Regexp, hint string) {
 	switch {
 	case value == "":
-		v.add(field, "is missing")
+		v.add(field, "is missing"+flagFor(field))
 	case !form.MatchString(value):
 		v.add(field, hint+fmt.Sprintf(", %q is not", value))
 	}
+}
+
+func (v *validator) method(name string, methods []string) {
+	if name == "" {
+		v.add("method", "is missing: name it behind the verb, one of "+strings.Join(methods, ", "))
+		return
+	}
+	v.one("method", name, methods)
+}
+
+// flagFor names the flag of a field that must be given, for those who use no file.
+func flagFor(field string) string {
+	switch field {
+	case "cluster.project":
+		return " (--project, or CLOUDSDK_CORE_PROJECT)"
+	case "cluster.location":
+		return " (--location)"
+	case "cluster.name":
+		return " (--cluster)"
+	}
+	return ""
 }
 
 func (v *validator) farSide(f FarSide) {
@@ -171,56 +199,6 @@ func private(p netip.Prefix) bool {
 		}
 	}
 	return false
-}
-
-func (v *validator) ilb(o ILB) {
-	if o.Address != "auto" {
-		if addr, err := netip.ParseAddr(o.Address); err != nil || !addr.Is4() {
-			v.add("ilb.address", fmt.Sprintf("must be auto or an IPv4 address, %q is not", o.Address))
-		}
-	}
-	v.form("ilb.addressName", o.AddressName, resourceForm, "must be the name of an address resource")
-	if o.Subnet != "" {
-		v.form("ilb.subnet", o.Subnet, resourceForm, "must be a subnet's name in the cluster's region")
-	}
-	v.one("ilb.mode", o.Mode, []string{ModeTerminate, ModePassthrough})
-	v.one("ilb.clientAuth", o.ClientAuth, []string{"none", "mtls"})
-	v.form("ilb.image", o.Image, imageForm, "must be a container image's name")
-	if o.Port < 1 || o.Port > 65535 {
-		v.add("ilb.port", fmt.Sprintf("must be 1 to 65535, not %d", o.Port))
-	}
-	if o.Replicas < 1 || o.Replicas > 100 {
-		v.add("ilb.replicas", fmt.Sprintf("must be 1 to 100, not %d", o.Replicas))
-	}
-	for i, name := range o.DNSNames {
-		v.form(fmt.Sprintf("ilb.dnsNames[%d]", i), name, dnsForm, "must be a DNS name")
-	}
-	v.tls(o)
-}
-
-func (v *validator) tls(o ILB) {
-	t := o.TLS
-	if (t.Cert == "") != (t.Key == "") {
-		v.add("ilb.tls", "needs cert and key together")
-	}
-	if t.CAKey != "" && t.CACert == "" {
-		v.add("ilb.tls", "has a CA key without the CA's certificate")
-	}
-	if t.CAKey != "" && t.Cert != "" {
-		v.add("ilb.tls", "has both a CA key and a certificate of its own: the CA key would sign nothing, leave one of them out")
-	}
-	if t.CACert != "" && t.CAKey == "" && t.Cert == "" {
-		v.add("ilb.tls", "has a CA certificate without its key: nothing could be issued; give caKey, or cert and key")
-	}
-	if t.Cert != "" && t.CACert == "" {
-		v.add("ilb.tls", "has a certificate without the CA that signed it (caCert): the kubeconfig needs it to verify")
-	}
-	if o.Mode == ModePassthrough && t != (TLS{}) {
-		v.add("ilb.tls", "has no meaning with mode passthrough, where TLS ends at the API server")
-	}
-	if o.Mode == ModePassthrough && o.ClientAuth == "mtls" {
-		v.add("ilb.clientAuth", "can be mtls with mode terminate only: in passthrough the API server itself takes client certificates")
-	}
 }
 
 func (v *validator) access(a Access) {
