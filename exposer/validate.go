@@ -68,7 +68,7 @@ func (s Spec) Validate(methods []string) error {
 	v := &validator{}
 	v.names(s, methods)
 	v.farSide(s.FarSide)
-	if s.ILB != nil && s.Method == "ilb" {
+	if s.ILB != nil {
 		v.ilb(*s.ILB)
 		if s.ILB.AddressName != "causeway-"+s.Name {
 			v.form("ilb.addressName", s.ILB.AddressName, resourceForm, "must be the name of an address resource")

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -231,5 +232,23 @@ func untouched(t testing.TB, w *conformance.World, state string) {
 	}
 	if w.State() != state {
 		t.Errorf("Google's side was changed:\n%s", w.State())
+	}
+}
+
+var quotas = schema.GroupVersionResource{Version: "v1", Resource: "resourcequotas"}
+
+// onStart is a Progress that acts when a step starts.
+type onStart struct{ do func(id string) }
+
+func (o onStart) Start(id, _ string)               { o.do(id) }
+func (onStart) Note(string, string)                {}
+func (onStart) Done(string, time.Duration, string) {}
+func (onStart) Fail(string, error)                 {}
+
+// pause lets another goroutine go on before one looks again.
+func pause(t testing.TB) {
+	select {
+	case <-t.Context().Done():
+	case <-time.After(10 * time.Millisecond):
 	}
 }
