@@ -54,13 +54,15 @@ func (o *ILB) withDefaults(exposure string) ILB {
 	return part
 }
 
-func (v *validator) ilb(o ILB) {
+func (v *validator) ilb(o ILB, exposure string) {
 	if o.Address != "auto" {
 		if addr, err := netip.ParseAddr(o.Address); err != nil || !addr.Is4() {
 			v.add("ilb.address", fmt.Sprintf("must be auto or an IPv4 address, %q is not", o.Address))
 		}
 	}
-	v.form("ilb.addressName", o.AddressName, resourceForm, "must be the name of an address resource")
+	if o.AddressName != "causeway-"+exposure { // a faulty name is told once, as the name's fault
+		v.form("ilb.addressName", o.AddressName, resourceForm, "must be the name of an address resource")
+	}
 	if o.Subnet != "" {
 		v.form("ilb.subnet", o.Subnet, resourceForm, "must be a subnet's name in the cluster's region")
 	}

@@ -68,11 +68,8 @@ func (s Spec) Validate(methods []string) error {
 	v := &validator{}
 	v.names(s, methods)
 	v.farSide(s.FarSide)
-	if s.ILB != nil {
-		v.ilb(*s.ILB)
-		if s.ILB.AddressName != "causeway-"+s.Name {
-			v.form("ilb.addressName", s.ILB.AddressName, resourceForm, "must be the name of an address resource")
-		}
+	if s.ILB != nil && s.Method == "ilb" {
+		v.ilb(*s.ILB, s.Name)
 	}
 	v.access(s.Access)
 	return v.err()
