@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ func (a *app) resolve(cmd *cobra.Command, c *common, method string) (exposer.Spe
 	}
 	if spec.Cluster.Project == "" {
 		spec.Cluster.Project = gcp.DefaultProject(a.getenv)
+	}
+	if spec.Method != "ilb" && spec.ILB != nil && reflect.DeepEqual(*spec.ILB, exposer.ILB{}) {
+		spec.ILB = nil // nobody said anything of it
 	}
 	spec = spec.WithDefaults()
 	validate := spec.Validate
