@@ -25,8 +25,8 @@ type Requests struct {
 	Requests []gcptest.Request `json:"requests"`
 }
 
-// control puts the lab's own endpoint beside the emulator.
-func control(google *gcptest.Server) http.Handler {
+// Control puts the lab's own endpoint beside the emulator.
+func Control(google *gcptest.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+ControlPath+"snapshot", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -49,7 +49,7 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("start the emulator in %s: %w", topology.VPC, err), outside.Close())
 	}
-	served := &http.Server{Handler: control(server), ReadHeaderTimeout: 10 * time.Second}
+	served := &http.Server{Handler: Control(server), ReadHeaderTimeout: 10 * time.Second}
 	for _, l := range []net.Listener{outside, inside} {
 		go func() {
 			if err := served.Serve(l); !errors.Is(err, http.ErrServerClosed) {

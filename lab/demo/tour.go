@@ -115,7 +115,7 @@ func (t *tour) prepare(ctx context.Context) error {
 	if t.before, err = t.s.Take(ctx); err != nil {
 		return err
 	}
-	if strings.Contains(t.before.Cloud, "causeway") || len(t.before.Objects("causeway")) > 0 {
+	if len(t.before.Mentions("causeway")) > 0 {
 		return errors.New("this lab holds exposures of causeway already: destroy them, or take the lab away (make lab-down), then run the demo again")
 	}
 	who, err := t.s.Far("nobody", nil)

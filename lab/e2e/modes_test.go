@@ -75,7 +75,7 @@ func (x *exposure) changesNothing(ctx context.Context, flags ...string) {
 	after, err := lab.Take(ctx)
 	x.ok(err)
 	if diff := before.Diff(after); len(diff) > 0 {
-		x.t.Errorf("a second apply changed:\n%s", strings.Join(diff, "\n"))
+		x.t.Errorf("a second apply changed: %s", strings.Join(diff, "; "))
 	}
 	x.t.Log(count)
 }
@@ -83,6 +83,7 @@ func (x *exposure) changesNothing(ctx context.Context, flags ...string) {
 // A stranger that gets nothing proves something only when the stranger's packets
 // have a way: with its network among the client networks it gets an answer.
 func TestAnAddressGetsInWhenTheClientNetworksHoldIt(t *testing.T) {
+	t.Parallel()
 	ctx, x := within(t), begin(t, "strangers")
 	x.apply(ctx, "--client-cidr", topology.Stranger.String()+"/32")
 	u := x.unpack()
@@ -96,6 +97,7 @@ func TestAnAddressGetsInWhenTheClientNetworksHoldIt(t *testing.T) {
 // Ten thousand requests while the certificate, then the CA are rotated, and then
 // each pod is restarted; and a quiet watch (failure 23: others cut it at 90 s).
 func TestRotationAndRestartsAreNotFelt(t *testing.T) {
+	t.Parallel()
 	ctx, x := within(t), begin(t, "steady")
 	x.apply(ctx)
 	idle, err := lab.Follow(ctx, x.far.Who, nil, "causeway", "verify", "--kubeconfig", ".kube/config", "--idle", "100s")
@@ -136,7 +138,7 @@ func TestRotationAndRestartsAreNotFelt(t *testing.T) {
 	stopped = true
 	t.Log(report)
 	if report.Failed > 0 {
-		t.Errorf("requests failed: %s", strings.Join(report.Failures, "\n"))
+		t.Errorf("requests failed: %s", strings.Join(report.Failures, "; "))
 	}
 	if strings.Join(report.Versions, " ") != "HTTP/1.1 HTTP/2.0" {
 		t.Errorf("answered over %v, want both versions", report.Versions)

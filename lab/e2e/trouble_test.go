@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func (x *exposure) refused(r site.Result, code int, cause string) {
 }
 
 func TestAddressesThatCannotBeUsedAreNamed(t *testing.T) { // failure 14
+	t.Parallel()
 	ctx, x := within(t), begin(t, "address")
 	for about, want := range map[string][2]string{
 		"outside the subnet":        {"10.99.0.7", "CW-NET-OUTSIDE-SUBNET"},
@@ -38,12 +40,13 @@ func TestAddressesThatCannotBeUsedAreNamed(t *testing.T) { // failure 14
 	if u := x.unpack(); u.URL != "https://10.156.0.77" {
 		t.Errorf("the endpoint is %s, want the address that was asked for", u.URL)
 	}
-	other := &exposure{t: t, name: "address-2", operator: person(t, "address-2")}
+	other := begin(t, "address-2")
 	r := lab.Run(ctx, other.operator.Who, other.applying("--address", "10.156.0.77")...)
 	x.refused(r, 4, "CW-NET-ADDRESS-TAKEN")
 }
 
 func TestTheClientsAddressSurvives(t *testing.T) { // failure 25
+	t.Parallel()
 	ctx, x := within(t), begin(t, "audit")
 	x.apply(ctx)
 	u := x.unpack()
@@ -56,16 +59,18 @@ func TestTheClientsAddressSurvives(t *testing.T) { // failure 25
 	if len(calls) != 1 || len(calls[0].SourceIPs) == 0 || calls[0].SourceIPs[0] != topology.FarHost.String() {
 		t.Errorf("the audit log says %+v; want one call from %s, whatever the client claims", calls, topology.FarHost)
 	}
-	logs := x.must(lab.Run(ctx, lab.Provider(), "kubectl", "-n", x.namespace(), "logs", "-l", "app.kubernetes.io/name=causeway-proxy", "--tail=-1"), 0)
-	if !strings.Contains(logs.Stdout, topology.FarHost.String()) {
-		t.Errorf("nginx's log does not name the client %s:\n%s", topology.FarHost, logs.Stdout)
-	}
-	if strings.Contains(logs.Stdout, u.Token) || strings.Contains(logs.Stdout, "Bearer") {
+	logs, err := lab.Follow(ctx, lab.Provider(), nil, "kubectl", "-n", x.namespace(), "logs", "--follow", "-l", "app.kubernetes.io/name=causeway-proxy", "--tail=-1")
+	x.ok(err)
+	defer logs.Stop()
+	line, err := logs.Await(ctx, 0, 10*time.Second, topology.FarHost.String(), "/api/v1/namespaces") // written every second
+	x.ok(err)
+	if strings.Contains(line.Text, u.Token) || strings.Contains(line.Text, "Bearer") {
 		t.Error("nginx's log holds the token")
 	}
 }
 
 func TestAnImageThatDoesNotPullIsNamed(t *testing.T) {
+	t.Parallel()
 	ctx, x := within(t), begin(t, "image")
 	began := time.Now()
 	r := lab.Run(ctx, x.operator.Who, x.command("apply", "--client-cidr", topology.FarCIDR.String(), "--image", "mirror.gcr.io/library/nginx:0.0.0-none", "--yes", "--timeout", "90s")...)
@@ -79,6 +84,7 @@ func TestAnImageThatDoesNotPullIsNamed(t *testing.T) {
 
 func TestTroubleAtGoogleLosesNothing(t *testing.T) {
 	ctx, x := within(t), begin(t, "google")
+	t.Cleanup(func() { x.ok(lab.ClearFaults(context.Background())) })
 	x.ok(lab.Inject(ctx, gcptest.Quota("compute.addresses.insert", "INTERNAL_ADDRESSES", topology.Region)))
 	r := lab.Run(ctx, x.operator.Who, x.applying()...)
 	x.refused(r, 1, "CW-GCP-QUOTA")
@@ -90,6 +96,7 @@ func TestTroubleAtGoogleLosesNothing(t *testing.T) {
 }
 
 func TestAServiceThatIsNotOursIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	ctx, x := within(t), begin(t, "foreign")
 	admin := lab.Provider()
 	x.must(lab.Run(ctx, admin, "kubectl", "create", "namespace", x.namespace()), 0)
@@ -117,6 +124,7 @@ func TestCtrlCInTheMiddleThenAgain(t *testing.T) {
 		"rollout": "start  Deployment",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ctx, x := within(t), begin(t, "ctrlc-"+name)
 			run, err := lab.Follow(ctx, x.operator.Who, nil, x.applying()...)
 			x.ok(err)
@@ -136,6 +144,7 @@ func TestCtrlCInTheMiddleThenAgain(t *testing.T) {
 }
 
 func TestOneOfTwoAppliesAtOnceIsRefused(t *testing.T) {
+	t.Parallel()
 	ctx, x := within(t), begin(t, "twice")
 	first, err := lab.Follow(ctx, x.operator.Who, nil, x.applying()...)
 	x.ok(err)
@@ -153,6 +162,7 @@ func TestOneOfTwoAppliesAtOnceIsRefused(t *testing.T) {
 }
 
 func TestDestroyWhereThingsAreGoneOrChanged(t *testing.T) {
+	t.Parallel()
 	ctx, x := within(t), begin(t, "ruins")
 	x.apply(ctx)
 	admin := lab.Provider()

@@ -74,9 +74,13 @@ func (s *Site) listing(ctx context.Context) ([]string, error) {
 	return lines, nil
 }
 
-// Objects lists the cluster's objects whose line contains the text.
-func (p Picture) Objects(text string) []string {
-	return slices.DeleteFunc(slices.Clone(p.Cluster), func(line string) bool { return !strings.Contains(line, text) })
+// Mentions lists what of cloud and cluster contains the text.
+func (p Picture) Mentions(text string) []string {
+	found := slices.DeleteFunc(slices.Clone(p.Cluster), func(line string) bool { return !strings.Contains(line, text) })
+	if strings.Contains(p.Cloud, text) {
+		found = append(found, "the emulator's state: "+p.Cloud)
+	}
+	return found
 }
 
 // base is the emulator's address on this machine.

@@ -87,7 +87,7 @@ func (n Session) Watch(ctx context.Context) error {
 		return err
 	}
 	made := time.Now()
-	if err := n.RunTo(ctx, n.Provider(), io.Discard, Pod(name, n.State.ToolsImage, "sleep 300"), "kubectl", "create", "-f", "-").Want(0); err != nil {
+	if err := n.RunTo(ctx, n.Provider(), io.Discard, Pod(name, n.State.ToolsImage, "trap 'exit 0' TERM; sleep 300 & wait"), "kubectl", "create", "-f", "-").Want(0); err != nil {
 		return err
 	}
 	first, err := watch.Await(ctx, 0, promptly, name)
@@ -98,7 +98,7 @@ func (n Session) Watch(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(n.Out, "# the new pod was seen %s after it was asked for\n", first.At.Sub(made).Round(time.Millisecond))
-	return n.Run(ctx, n.Provider(), "kubectl", "-n", Shop, "delete", "pod", name, "--wait=false").Want(0)
+	return n.Run(ctx, n.Provider(), "kubectl", "-n", Shop, "delete", "pod", name, "--timeout=30s").Want(0)
 }
 
 // Exec runs a command in the pod, over WebSocket or over SPDY; a second, unseen
