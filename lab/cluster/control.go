@@ -85,10 +85,10 @@ func (c *Cluster) StartControlPlane(ctx context.Context) error {
 	)
 }
 
-// authentication lets nobody in without a credential but to the health
+// Authentication lets nobody in without a credential but to the health
 // endpoints, as GKE's limited anonymous access: so a request without a token
 // ends with 401, and nginx's readiness probe needs no credential.
-const authentication = `apiVersion: apiserver.config.k8s.io/v1
+const Authentication = `apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
 anonymous:
   enabled: true
@@ -114,7 +114,7 @@ rules:
 `
 
 func (c *Cluster) startAPIServer() error {
-	config, err := c.write("authentication.yaml", authentication)
+	config, err := c.write("authentication.yaml", Authentication)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,11 @@ func (t *tour) mtls(ctx context.Context) error {
 	if err := far.Nodes(ctx); err != nil {
 		return err
 	}
+	return t.withoutCertificate(ctx, far)
+}
+
+// withoutCertificate shows that mtls lets nobody in without the certificate.
+func (t *tour) withoutCertificate(ctx context.Context, far site.Session) error {
 	text, err := site.KubeconfigOf(far.Who)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type tour struct {
 	operator site.Session
 	far      site.Session // with the first kubeconfig
 	before   site.Picture
+	port     []string // flags for a port that is not the usual one
 	flow     *flow.Flow
 }
 
@@ -96,7 +97,7 @@ func named(name string) []string {
 
 func (t *tour) applied(name string, more ...string) []string {
 	args := append(named(name), "--client-cidr", topology.FarCIDR.String(), "--role", "cluster-admin", "--image", t.s.State.NginxImage)
-	return append(args, more...)
+	return append(append(args, t.port...), more...)
 }
 
 func command(verb string, args []string, more ...string) []string {
@@ -260,11 +261,5 @@ func (t *tour) felt(ctx context.Context) error {
 	if err := t.s.AwaitOnlyNewPods(ctx, "causeway-"+topology.Cluster, 90*time.Second); err != nil {
 		return err
 	}
-	report := t.flow.Stop()
-	t.flow = nil
-	fmt.Fprintf(t.out, "# %s\n", report)
-	if report.Failed > 0 || report.Requests == 0 {
-		return fmt.Errorf("requests failed while the certificate was rotated: %s", strings.Join(report.Failures, "; "))
-	}
-	return nil
+	return judge(t.out, t)
 }

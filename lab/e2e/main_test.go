@@ -73,12 +73,12 @@ func run(m *testing.M) (exit int) {
 	if err != nil {
 		return fail("look at cloud and cluster", err)
 	}
-	go func() { // the tests do not look at signals
-		<-ctx.Done()
-		if ctx.Err() != nil {
-			_ = l.Down(context.Background())
-			os.Exit(130)
-		}
+	interrupted := make(chan os.Signal, 1) // the tests themselves do not look at signals
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		_ = l.Down(context.Background()) // it tells what is wrong
+		os.Exit(130)
 	}()
 	flag.Parse()
 	if err := flag.Set("test.parallel", "4"); err != nil { // they wait more than they compute

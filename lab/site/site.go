@@ -45,6 +45,16 @@ type Site struct {
 
 // Open finds what it takes, so that nothing is missing half-way.
 func Open(p place.Place, state daemon.State, tools Tools, dir string) (*Site, error) {
+	return open(p, state, tools, dir, true)
+}
+
+// OpenSmall is Open for the lab's smaller form, where all are on this machine's
+// own network.
+func OpenSmall(p place.Place, state daemon.State, tools Tools, dir string) (*Site, error) {
+	return open(p, state, tools, dir, false)
+}
+
+func open(p place.Place, state daemon.State, tools Tools, dir string, whole bool) (*Site, error) {
 	for _, path := range []*string{&tools.Causeway, &tools.Script} {
 		whole, err := filepath.Abs(*path)
 		if err != nil {
@@ -60,6 +70,9 @@ func Open(p place.Place, state daemon.State, tools Tools, dir string) (*Site, er
 	if err != nil {
 		return nil, fmt.Errorf("open the lab: %w", err)
 	}
+	if !whole {
+		return s, nil
+	}
 	if s.far, err = netns.Open(topology.Far); err != nil {
 		return nil, err
 	}
@@ -70,7 +83,12 @@ func Open(p place.Place, state daemon.State, tools Tools, dir string) (*Site, er
 }
 
 // Close lets go of the lab's networks.
-func (s *Site) Close() error { return errors.Join(s.far.Close(), s.vpc.Close()) }
+func (s *Site) Close() error {
+	if s.far == nil {
+		return nil
+	}
+	return errors.Join(s.far.Close(), s.vpc.Close())
+}
 
 // FarSpace is the far side's network, for clients within this process.
 func (s *Site) FarSpace() *netns.Space { return s.far }

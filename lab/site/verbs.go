@@ -101,6 +101,30 @@ func (n Session) Watch(ctx context.Context) error {
 	return n.Run(ctx, n.Provider(), "kubectl", "-n", Shop, "delete", "pod", name, "--timeout=30s").Want(0)
 }
 
+// WatchConfigMaps follows the ConfigMaps while one is made: the watch of a lab
+// without a node.
+func (n Session) WatchConfigMaps(ctx context.Context) error {
+	watch, err := n.follow(ctx, "kubectl", "-n", "default", "get", "configmaps", "--watch")
+	if err != nil {
+		return err
+	}
+	defer watch.Stop()
+	if _, err := watch.Await(ctx, 0, promptly, "kube-root-ca.crt"); err != nil {
+		return err
+	}
+	name, made := "order-for-"+filepath.Base(n.Who.Home), time.Now()
+	admin := n.Provider()
+	if err := n.Run(ctx, admin, "kubectl", "-n", "default", "create", "configmap", name).Want(0); err != nil {
+		return err
+	}
+	first, err := watch.Await(ctx, 0, promptly, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(n.Out, "# the new object was seen %s after it was asked for\n", first.At.Sub(made).Round(time.Millisecond))
+	return n.Run(ctx, admin, "kubectl", "-n", "default", "delete", "configmap", name).Want(0)
+}
+
 // Exec runs a command in the pod, over WebSocket or over SPDY; a second, unseen
 // run proves that it really was that one, because kubectl falls back silently.
 func (n Session) Exec(ctx context.Context, webSocket bool) error {

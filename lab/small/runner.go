@@ -165,7 +165,12 @@ func (one *running) take(conf string, config, secret object, service, api netip.
 	if err := os.MkdirAll(one.config.Dir, 0o755); err != nil {
 		return err
 	}
-	one.config.Conf = []byte(relocate(conf, one.config.Dir, one.config.Listen, one.config.Health, service, api))
+	moved := relocate(conf, one.config.Dir, one.config.Listen, one.config.Health, service, api)
+	if strings.Contains(moved, service.Addr().String()) {
+		// It would go out of this machine, to whoever has that address there.
+		return fmt.Errorf("move nginx.conf to this machine: it still names %s", service.Addr())
+	}
+	one.config.Conf = []byte(moved)
 	for name, to := range map[string]*[]byte{"tls.crt": &one.config.Cert, "tls.key": &one.config.Key, "client-ca.crt": &one.config.ClientCA} {
 		text, ok := secret.Data[name]
 		if !ok {
@@ -188,7 +193,7 @@ func relocate(conf, dir string, listen, health, service, api netip.AddrPort) str
 		"error_log stderr", "error_log "+dir+"/error.log",
 		fmt.Sprintf("listen %d ", templates.TLSPort), fmt.Sprintf("listen %s ", listen),
 		fmt.Sprintf("listen %d;", templates.HealthPort), fmt.Sprintf("listen %s;", health),
-		fmt.Sprintf("server %s;", service), fmt.Sprintf("server %s;", api),
+		" "+service.String()+";", " "+api.String()+";",
 	).Replace(conf)
 }
 

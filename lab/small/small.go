@@ -25,6 +25,7 @@ import (
 	"causeway/internal/gcptest"
 	"causeway/internal/kubetest"
 	"causeway/internal/nginxtest"
+	"causeway/lab/cluster"
 	"causeway/lab/daemon"
 	"causeway/lab/place"
 	"causeway/lab/topology"
@@ -66,7 +67,12 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 		return l, err
 	}
 	l.nginx = nginxtest.Newest(found)
-	l.server, err = kubetest.StartServer(ctx, kubetest.Options{BinDir: filepath.Dir(o.Place.Bin("x")), Dir: filepath.Join(o.Dir, "kube"), Note: o.Note})
+	authentication := filepath.Join(o.Dir, "authentication.yaml")
+	if err := os.WriteFile(authentication, []byte(cluster.Authentication), 0o600); err != nil {
+		return l, err
+	}
+	l.server, err = kubetest.StartServer(ctx, kubetest.Options{BinDir: filepath.Dir(o.Place.Bin("x")), Dir: filepath.Join(o.Dir, "kube"), Note: o.Note,
+		ExtraArgs: []string{"--authentication-config=" + authentication}})
 	if err != nil {
 		return l, err
 	}
