@@ -91,7 +91,11 @@ func undoStep(ctx context.Context, s Step, record Record, run Run) (Undone, erro
 		return result, err
 	}
 	text := result.Why
-	if result.Outcome != Removed {
+	switch result.Outcome {
+	case Removed:
+	case Absent:
+		text = "was not there"
+	default:
 		text = strings.TrimSuffix(string(result.Outcome)+": "+result.Why, ": ")
 	}
 	run.Progress.Done(s.ID(), run.Now().Sub(begin), text)

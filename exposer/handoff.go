@@ -162,7 +162,7 @@ func (j Job) page(exposure Exposure, endpoint Endpoint, made Made, files []hando
 	}
 	expires := "never"
 	if !made.Expires.IsZero() {
-		expires = made.Expires.UTC().Format(time.RFC3339)
+		expires = moment(made.Expires)
 	}
 	var out bytes.Buffer
 	err = text.Execute(&out, map[string]any{

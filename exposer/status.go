@@ -68,7 +68,11 @@ func (j Job) Status(ctx context.Context, spec Spec, warn time.Duration) (Status,
 
 func recordCheck(record Record) Check {
 	if record.Finished == nil {
-		return Check{Name: "last apply", Value: "by " + record.By + ", began " + record.Started.UTC().Format(time.RFC3339) + ", did not finish: run apply again", Code: "CW-RUN-UNFINISHED"}
+		return Check{Name: "last apply", Value: "by " + record.By + ", began " + moment(record.Started) + ", did not finish: run apply again", Code: "CW-RUN-UNFINISHED"}
 	}
-	return Check{Name: "last apply", Value: "by " + record.By + ", " + record.Finished.UTC().Format(time.RFC3339), OK: true}
+	return Check{Name: "last apply", Value: "by " + record.By + ", " + moment(*record.Finished), OK: true}
 }
+
+// moment writes a time for people: to the minute, in UTC, because the far side may
+// be on another continent.
+func moment(at time.Time) string { return at.UTC().Format("2006-01-02 15:04") + " UTC" }

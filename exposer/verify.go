@@ -34,6 +34,9 @@ func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Re
 	if from == FromCluster {
 		return j.verifyInCluster(ctx, exposure, made)
 	}
+	if j.Hop != nil {
+		j.Story("probing from this machine")
+	}
 	return probe.Run(ctx, probe.Target{Kubeconfig: made.Bytes, Context: made.Context}, j.Probe, j.Hop)
 }
 

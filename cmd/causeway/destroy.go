@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,9 @@ func (a *app) destroy(cmd *cobra.Command, c *common, args []string) error {
 	if c.dryRun {
 		return a.answerDestroy(c.output, items, planned)
 	}
+	if nothing := !slices.ContainsFunc(items, func(i exposer.DestroyItem) bool { return i.Outcome != exposer.Absent }); nothing {
+		c.yes = true // only a record may be left to forget: nobody need be asked
+	}
 	if !c.yes {
 		var text bytes.Buffer
 		showDestroy(&text, items, planned, a.colourErr())
@@ -64,7 +68,7 @@ func (a *app) destroy(cmd *cobra.Command, c *common, args []string) error {
 	if err != nil {
 		return &hinted{err, []next{{s.again("destroy"), "go on; what is gone already is no error"}}}
 	}
-	if _, err := os.Stat(s.job.File.Path); err == nil && !s.job.File.Merge {
+	if _, err := os.Stat(s.job.File.Path); err == nil {
 		s.story(s.job.File.Path + " is still here; its token is void")
 	}
 	return nil
@@ -119,7 +123,14 @@ func showDestroy(w io.Writer, items []exposer.DestroyItem, words tense, colour b
 	count := map[exposer.Outcome]int{}
 	for _, item := range items {
 		count[item.Outcome]++
+		if item.Outcome == exposer.Absent {
+			continue
+		}
 		rows = append(rows, []string{words.word(item.Outcome), item.ID, item.Why})
+	}
+	if len(rows) == 0 {
+		fmt.Fprintf(w, "nothing of this exposure is there (%s looked for)\n", plural(len(items), "thing"))
+		return
 	}
 	ui.Table(w, []string{"outcome", "what", "why"}, rows, colour)
 	var parts []string

@@ -86,9 +86,9 @@ func (a *app) moment(at time.Time) string {
 // span is a duration as people say it, in one unit.
 func span(d time.Duration) string {
 	switch {
-	case d < 2*time.Minute:
+	case d < 90*time.Second:
 		return plural(int(d.Round(time.Second)/time.Second), "second")
-	case d < 2*time.Hour:
+	case d < 90*time.Minute:
 		return plural(int(d.Round(time.Minute)/time.Minute), "minute")
 	case d < 72*time.Hour:
 		return plural(int(d.Round(time.Hour)/time.Hour), "hour")

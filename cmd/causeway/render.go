@@ -13,10 +13,10 @@ func (a *app) renderCommand() *cobra.Command {
 	c := &common{}
 	cmd := &cobra.Command{
 		Use: "render METHOD", Short: "print every manifest and Google call that apply would send; change nothing",
-		Long: `Prints what apply would send: the calls to Google as comments, the manifests as
-YAML that kubectl diff reads. Secret values, and an address that Google is to
+		Long: `Prints what apply would send, to read or to review: the calls to Google as
+comments, the manifests as YAML. Secret values, and an address that Google is to
 pick, are named in their place. Google and the cluster are only read.`,
-		Example: "  causeway render ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16 | kubectl diff -f -",
+		Example: "  causeway render ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16 > review.yaml",
 		Args:    atMostMethod,
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.render(cmd, c, args) },
 	}

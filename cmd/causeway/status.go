@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,10 +115,20 @@ func (a *app) showStatus(status exposer.Status) {
 		}
 		rows = append(rows, []string{word, check.Name, joinCode(check.Value, check.Code)})
 	}
+	if gone(status) {
+		rows = append(rows, []string{"DRIFT", "everything", plural(len(status.Drift), "object") + " that apply would make: nothing of this exposure stands"})
+		status.Drift = nil
+	}
 	for _, item := range status.Drift {
 		rows = append(rows, []string{"DRIFT", item.ID, drifted(item)})
 	}
 	ui.Table(a.out, []string{"state", "what", "how it stands"}, rows, a.colourOut())
+}
+
+// gone reports whether nothing stands at all: then a list of it says no more.
+func gone(status exposer.Status) bool {
+	absent := slices.ContainsFunc(status.Checks, func(c exposer.Check) bool { return c.Code == "CW-RUN-ABSENT" })
+	return absent && !slices.ContainsFunc(status.Drift, func(i exposer.Item) bool { return i.Exists })
 }
 
 // drifted says how a step differs from what was applied.
