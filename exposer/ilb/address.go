@@ -3,6 +3,7 @@ package ilb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -62,7 +63,14 @@ func (s addressStep) Read(ctx context.Context) (exposer.Observed, error) {
 		return s.readFree(ctx)
 	}
 	seen := exposer.Observed{Exists: true, Ours: s.ours(address), Action: exposer.Keep, Why: address.IP.String()}
-	if cause := s.unfit(ctx, address); cause != nil {
+	if s.x.deps.Leaving {
+		return seen, nil
+	}
+	cause, err := s.unfit(ctx, address)
+	if err != nil {
+		return exposer.Observed{}, err
+	}
+	if cause != nil {
 		seen.Action, seen.Cause = exposer.Refuse, cause
 		return seen, nil
 	}
@@ -101,29 +109,29 @@ func (s addressStep) readFree(ctx context.Context) (exposer.Observed, error) {
 }
 
 // unfit says why an address that exists by our name can't be used.
-func (s addressStep) unfit(ctx context.Context, a *gcp.Address) error {
+func (s addressStep) unfit(ctx context.Context, a *gcp.Address) (cause, err error) {
 	want, err := netip.ParseAddr(s.x.spec.ILB.Address)
 	fixed := err == nil
 	switch {
 	case a.Labels[exposureLabel] != "" && !s.ours(a):
-		return refusal("CW-NET-ADDRESS-TAKEN", "address %s belongs to the causeway exposure %s", a.Name, a.Labels[exposureLabel])
+		return refusal("CW-NET-ADDRESS-TAKEN", "address %s belongs to the causeway exposure %s", a.Name, a.Labels[exposureLabel]), nil
 	case a.Type != "INTERNAL":
-		return refusal("CW-NET-ADDRESS-KIND", "address %s is %s, an internal load balancer needs INTERNAL", a.Name, a.Type)
+		return refusal("CW-NET-ADDRESS-KIND", "address %s is %s, an internal load balancer needs INTERNAL", a.Name, a.Type), nil
 	case a.Subnetwork != s.x.spec.ILB.Subnet:
-		return refusal("CW-NET-ADDRESS-KIND", "address %s lies in subnet %s, not in %s", a.Name, a.Subnetwork, s.x.spec.ILB.Subnet)
+		return refusal("CW-NET-ADDRESS-KIND", "address %s lies in subnet %s, not in %s", a.Name, a.Subnetwork, s.x.spec.ILB.Subnet), nil
 	case fixed && a.IP != want:
-		return refusal("CW-NET-ADDRESS-TAKEN", "address %s is %s, not %s: it can't be changed", a.Name, a.IP, want)
+		return refusal("CW-NET-ADDRESS-TAKEN", "address %s is %s, not %s: it can't be changed", a.Name, a.IP, want), nil
 	}
 	for _, user := range a.Users {
 		mine, err := s.usedByUs(ctx, user)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !mine {
-			return refusal("CW-NET-ADDRESS-TAKEN", "address %s (%s) is in use by %s", a.Name, a.IP, user)
+			return refusal("CW-NET-ADDRESS-TAKEN", "address %s (%s) is in use by %s", a.Name, a.IP, user), nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // usedByUs reports whether a forwarding rule is the one that Google's controller
@@ -156,8 +164,8 @@ func (s addressStep) Do(ctx context.Context, note func(string)) error {
 			return err
 		}
 	}
-	if cause := s.unfit(ctx, address); cause != nil {
-		return cause
+	if cause, err := s.unfit(ctx, address); cause != nil || err != nil {
+		return errors.Join(cause, err)
 	}
 	if s.ours(address) && address.Labels[exposureLabel] == "" {
 		if err := s.x.google.LabelAddress(ctx, *address, s.labels(), note); err != nil {

@@ -64,6 +64,7 @@ var (
 	secrets         = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	configMaps      = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	accounts        = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	leases          = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 	deployments     = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	policies        = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}
 	clusterRoles    = schema.GroupVersionResource{Group: rbacGroup, Version: "v1", Resource: "clusterroles"}
@@ -250,5 +251,13 @@ func pause(t testing.TB) {
 	select {
 	case <-t.Context().Done():
 	case <-time.After(10 * time.Millisecond):
+	}
+}
+
+func wantErrorAs[T error](t testing.TB, err error) {
+	t.Helper()
+	var kind T
+	if !errors.As(err, &kind) {
+		t.Fatalf("error is no %T but %T: %v", kind, err, err)
 	}
 }
