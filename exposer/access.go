@@ -18,7 +18,14 @@ func AccessSteps(cluster *kube.Client, spec Spec, namespaceID string) ([]Step, e
 	if err != nil {
 		return nil, err
 	}
-	return ObjectSteps(cluster, spec.Name, namespaceID, manifests), nil
+	steps := ObjectSteps(cluster, spec.Name, namespaceID, manifests)
+	for _, step := range steps {
+		// The cluster deletes a token Secret whose ServiceAccount it does not find.
+		if o, ok := step.(*Object); ok && o.Ref.Kind == "Secret" {
+			o.After = append(o.After, "serviceaccount/"+spec.Access.account())
+		}
+	}
+	return steps, nil
 }
 
 func accessManifests(spec Spec) ([]templates.Manifest, error) {
