@@ -53,7 +53,7 @@ fi
 cannot() { # why
 	say "$1. Missing:$missing"
 	[ -z "$tests" ] || say "without$tests, \`make test\` fails in the tests that need them (nginx's configuration, openssl, curl)"
-	[ -z "$lab" ] || say "without$lab, the lab can't run a node; \`make demo\` runs in its smaller form"
+	[ -z "$lab" ] || say "without$lab, the lab can't run a node; its smaller form can do without: cd lab && go run . demo --small"
 	[ -z "$bench" ] || say "without$bench, \`make bench\` leaves that comparison out"
 	say "\`make build\` and causeway itself need none of them"
 	[ "$check" = no ] || exit 1

@@ -47,7 +47,7 @@ func (d Demo) Run(ctx context.Context) error {
 	}
 	if _, problems := machine.Check(d.Place); len(problems) > 0 {
 		if !fatal(problems) {
-			return problems
+			return fmt.Errorf("%w\n(or the smaller form, without a node: go run . demo --small)", problems)
 		}
 		fmt.Fprintf(d.Out, "The whole lab cannot run here:\n%s\nThe same job runs in its smaller form instead.\n", problems)
 		return d.small(ctx, report)
