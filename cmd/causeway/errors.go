@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"causeway/exposer"
@@ -92,10 +93,27 @@ func nextOf(err error, cmd string) []next {
 	case errors.As(err, &spec) && code == "CW-SPEC-INVALID":
 		lines = append(lines, next{cmd + " --help", "its flags"})
 	}
-	if entry, ok := explain.Lookup(code); ok {
-		lines = append(lines, next{"causeway explain " + code, entry.Title})
+	for _, code := range codesOf(err) {
+		if entry, ok := explain.Lookup(code); ok {
+			lines = append(lines, next{"causeway explain " + code, entry.Title})
+		}
 	}
 	return lines
+}
+
+// codesOf are the codes of an error: of each thing that stands in the way, or one.
+func codesOf(err error) []string {
+	var listed *exposer.PreconditionError
+	if !errors.As(err, &listed) {
+		return []string{explain.CodeOf(err)}
+	}
+	var codes []string
+	for _, problem := range listed.Problems {
+		if !slices.Contains(codes, problem.Code) {
+			codes = append(codes, problem.Code)
+		}
+	}
+	return codes
 }
 
 // showNext writes commands on lines of their own, so that they can be copied.

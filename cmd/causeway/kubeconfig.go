@@ -16,7 +16,7 @@ func (a *app) kubeconfigCommand() *cobra.Command {
 for another identity, with these rights alone: a ServiceAccount of its own
 (causeway-client-ROLE) and its binding, which destroy removes with the rest.`,
 		Example: "  causeway kubeconfig ilb --project P --location L --cluster C --token-ttl 8h\n" +
-			"  causeway kubeconfig ilb --project P --location L --cluster C --role edit --role-namespace shop --kubeconfig-out edit.kubeconfig",
+			"  causeway kubeconfig ilb --project P --location L --cluster C --role edit --role-namespace shop",
 		Args: atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.writeKubeconfig(cmd, c, args) },
 	}

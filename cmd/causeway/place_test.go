@@ -46,6 +46,7 @@ type place struct {
 	exposed  string   // the exposure's name
 	allowed  []string // secrets that the next runs may print (the exec plugin's answer)
 	ctx      context.Context
+	later    time.Duration // how far the clock of the next runs is ahead
 }
 
 // ran is what a command did.
@@ -155,7 +156,7 @@ func ends() probe.Report {
 func (p *place) run(args ...string) ran {
 	p.Helper()
 	var out, story bytes.Buffer
-	a := &app{in: strings.NewReader(p.answers), out: &out, err: &story, tty: p.tty, ask: p.ask, now: time.Now, rand: rand.Reader,
+	a := &app{in: strings.NewReader(p.answers), out: &out, err: &story, tty: p.tty, ask: p.ask, now: func() time.Time { return time.Now().Add(p.later) }, rand: rand.Reader,
 		getenv: func(name string) string { return p.env[name] }, methods: all.Methods()}
 	code := a.run(p.ctx, args)
 	p.Logf("causeway %s: exit %d\n%s%s", strings.Join(args, " "), code, out.String(), story.String())
@@ -191,7 +192,7 @@ func (p *place) runs(want int, args ...string) ran {
 }
 
 // secretForms is what must never be seen: keys in PEM or in base64 of it, JWTs.
-var secretForms = regexp.MustCompile(`PRIVATE KEY|LS0tLS1CRUdJTiB(FQyB)?QUklWQVRF|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.`)
+var secretForms = regexp.MustCompile(`PRIVATE KEY-----(\\n|\s)+[A-Za-z0-9+/]{20}|LS0tLS1CRUdJTiB(FQyB)?QUklWQVRF|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.`)
 
 func (p *place) noSecret(text string) {
 	p.Helper()

@@ -44,7 +44,7 @@ const rootExamples = `  causeway plan ilb --project P --location L --cluster C -
 // run parses the arguments, runs the verb and turns its error into an exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
