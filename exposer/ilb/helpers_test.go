@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
@@ -74,7 +75,9 @@ var (
 
 func objects(t testing.TB, w *conformance.World) dynamic.Interface {
 	t.Helper()
-	client, err := dynamic.NewForConfig(w.Server.Config)
+	config := rest.CopyConfig(w.Server.Config)
+	config.WarningHandler = rest.NoWarnings{}
+	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
