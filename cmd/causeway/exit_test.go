@@ -186,7 +186,7 @@ func TestTimeout(t *testing.T) {
 	p := stand(t, "late")
 	p.world.Google.Inject(gcptest.Fault{Match: "container.projects.locations.clusters.get", Delay: time.Minute})
 	got := p.runs(exitFailed, p.on("plan", "ilb", "--client-cidr", "172.31.0.0/16", "--timeout", "200ms")...)
-	p.says(got.err, "CW-")
+	p.says(got.err, "clusters/private-cluster: not done within 200ms; --timeout gives more", "causeway explain CW-RUN-TIMEOUT")
 }
 
 func TestVerboseTellsRequests(t *testing.T) {

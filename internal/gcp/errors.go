@@ -123,7 +123,13 @@ func wrap(verb, resource string, err error) error {
 	var answer *googleapi.Error
 	var token *tokenError
 	var timeout *timeoutError
+	var coded interface {
+		error
+		Code() string
+	}
 	switch {
+	case errors.As(err, &coded): // the caller's own end of the run, which says more
+		e.Message, e.code = coded.Error(), coded.Code()
 	case errors.As(err, &answer):
 		e.read(answer)
 		e.classify()

@@ -50,6 +50,9 @@ func wrap(verb, resource string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
+	if errors.Is(err, context.Canceled) {
+		return &Error{Verb: verb, Resource: resource, Cause: interrupted{err}}
+	}
 	e := &Error{Verb: verb, Resource: resource, Cause: plain(err), code: codeOf(err)}
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
@@ -57,6 +60,12 @@ func wrap(verb, resource string, err error) error {
 	}
 	return e
 }
+
+// interrupted is a request that Ctrl-C ended, without the request's URL.
+type interrupted struct{ err error }
+
+func (interrupted) Error() string   { return "interrupted" }
+func (i interrupted) Unwrap() error { return i.err }
 
 // codeOf finds the known cause of an error of client-go or of the transport.
 func codeOf(err error) string {
