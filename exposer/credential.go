@@ -59,6 +59,9 @@ func (r Renewal) Credential(ctx context.Context) ([]byte, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("renew token: %w", err)
 	}
+	if best.Expires.IsZero() {
+		return nil, &RunError{Code_: "CW-TOKEN-PLUGIN", Text: "renew token: the kubeconfig carries none in " + TokenVariable}
+	}
 	left := best.Expires.Sub(r.Now())
 	if left <= 0 {
 		return nil, &RunError{Code_: "CW-TOKEN-ENDED", Text: fmt.Sprintf("renew token: the last one ended %s ago", (-left).Round(time.Second))}

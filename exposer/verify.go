@@ -3,8 +3,12 @@ package exposer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"causeway/probe"
 )
@@ -62,10 +66,9 @@ func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) 
 		return probe.Report{}, errors.New("probe from the cluster: this method has no pod to probe from")
 	}
 	if exposure.Spec().Access.Token == TokenRenewing {
-		// The script knows no exec plugins, and a pod has no causeway: a token for
-		// these minutes proves the same way.
+		// The script knows no exec plugins, and a pod has no causeway.
 		var err error
-		if made, err = j.static(ctx, exposure); err != nil {
+		if made, err = static(made); err != nil {
 			return probe.Report{}, err
 		}
 	}
@@ -100,15 +103,32 @@ func (j Job) runScript(ctx context.Context, pod InCluster, made Made) ([]byte, e
 	return log, nil
 }
 
-// static makes the exposure's kubeconfig with a bound token in it, for the probe.
-func (j Job) static(ctx context.Context, exposure Exposure) (Made, error) {
-	endpoint, err := exposure.Endpoint(ctx)
-	if err != nil {
-		return Made{}, err
+// static is the same kubeconfig with the plugin's token in it, for the probe: a
+// token of its own would prove nothing about the one that the file has.
+func static(made Made) (Made, error) {
+	var file map[string]any
+	if err := yaml.Unmarshal(made.Bytes, &file); err != nil {
+		return Made{}, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	spec := exposure.Spec()
-	spec.Access.Token, spec.Access.TokenTTL = TokenBound, minTokenTTL.String()
-	return j.build(ctx, exposure.Cluster(), spec, endpoint)
+	users, _, _ := unstructured.NestedSlice(file, "users")
+	for _, each := range users {
+		user, _ := each.(map[string]any)
+		env, _, _ := unstructured.NestedSlice(user, "user", "exec", "env")
+		for _, one := range env {
+			if pair, _ := one.(map[string]any); pair["name"] == TokenVariable {
+				entry := user["user"].(map[string]any)
+				delete(entry, "exec")
+				entry["token"] = pair["value"]
+			}
+		}
+	}
+	file["users"] = users
+	text, err := yaml.Marshal(file)
+	if err != nil {
+		return Made{}, fmt.Errorf("write kubeconfig: %w", err)
+	}
+	made.Bytes = text
+	return made, nil
 }
 
 // InCluster is an exposure that can run the far side's script in the cluster.
