@@ -120,6 +120,11 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 	if err != nil {
 		return result, err
 	}
+	if !result.Changed && made.Reused && j.From == FromAuto && !j.reaches(ctx, result.Exposure) {
+		// A probe from here needs a pod: a write, where a second apply makes none.
+		j.Story("nothing changed, and this machine has no way to the address: not probed again (`causeway verify` with --from cluster does)")
+		return result.with(j.File.Path, made), nil
+	}
 	report, err := j.Verify(ctx, result.Exposure, made)
 	if rejected(report) && made.Reused {
 		j.Story("the token in " + j.File.Path + " is not accepted any more; taking a new one")
@@ -132,16 +137,21 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 	if err != nil {
 		return result, err
 	}
-	if !made.Expires.IsZero() {
-		result.Expires = &made.Expires
-	}
 	if !made.Reused {
 		if err := j.File.write(made.Bytes); err != nil {
 			return result, err
 		}
 	}
-	result.Kubeconfig = j.File.Path
-	return result, nil
+	return result.with(j.File.Path, made), nil
+}
+
+// with adds the kubeconfig that lies at path.
+func (a Applied) with(path string, made Made) Applied {
+	a.Kubeconfig = path
+	if !made.Expires.IsZero() {
+		a.Expires = &made.Expires
+	}
+	return a
 }
 
 // rejected reports whether the API server did not take the token.
