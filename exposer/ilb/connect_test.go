@@ -148,9 +148,7 @@ func TestAClusterThatCanNotBeReached(t *testing.T) {
 
 func TestRightsInTheCluster(t *testing.T) {
 	t.Parallel()
-	w := world(t, conformance.Options{}, func(s *exposer.Spec) {
-		s.Access.Token, s.Access.Role, s.ILB.ClientAuth = exposer.TokenRenewing, "node-reader", "mtls"
-	})
+	w := world(t, conformance.Options{}, allAccess)
 	before := w.State()
 	rights := open(t, w, false).rights()
 	w.ClusterToken = kubetest.PlainToken
@@ -162,11 +160,31 @@ func TestRightsInTheCluster(t *testing.T) {
 	untouched(t, w, before)
 
 	// Exactly these rights, and those that Kubernetes wants of whoever gives rights
-	// on, are enough for everything.
-	rules := []any{
-		map[string]any{"apiGroups": []any{"*"}, "resources": []any{"*"}, "verbs": []any{"list"}}, // to see that nothing foreign goes with the namespace
-		map[string]any{"apiGroups": []any{rbacGroup}, "resources": []any{"clusterroles", "roles"}, "verbs": []any{"bind", "escalate"}},
+	// on, are enough for apply. Destroy leaves a namespace into which it can't look.
+	name := "few-rights-" + w.Spec.Name
+	grant(t, w, name, rights)
+	apply(t, w)
+	unchanged(t, w)
+	items := destroy(t, w)
+	if item := items["namespace/"+w.Spec.Namespace]; item.Outcome != exposer.Left || !strings.Contains(item.Why, "may not be listed") {
+		t.Errorf("the namespace: %+v", item)
 	}
+	// With the right to look, it is enough for everything.
+	grant(t, w, name+"-list", []kube.Access{{Verb: "list", Group: "*", Resource: "*"}})
+	apply(t, w)
+	destroy(t, w)
+	w.Gone(t, before)
+}
+
+// allAccess is the spec with the most kinds of objects.
+func allAccess(s *exposer.Spec) {
+	s.Access.Token, s.Access.Role, s.ILB.ClientAuth = exposer.TokenRenewing, "node-reader", "mtls"
+}
+
+// grant gives rights to the user who has none.
+func grant(t testing.TB, w *conformance.World, name string, rights []kube.Access) {
+	t.Helper()
+	rules := []any{map[string]any{"apiGroups": []any{rbacGroup}, "resources": []any{"clusterroles", "roles"}, "verbs": []any{"bind", "escalate"}}}
 	for _, right := range rights {
 		resource := right.Resource
 		if right.Subresource != "" {
@@ -174,15 +192,10 @@ func TestRightsInTheCluster(t *testing.T) {
 		}
 		rules = append(rules, map[string]any{"apiGroups": []any{right.Group}, "resources": []any{resource}, "verbs": []any{right.Verb}})
 	}
-	name := "few-rights-" + w.Spec.Name
 	put(t, w, clusterRoles, named("ClusterRole", rbacGroup+"/v1", "", name, map[string]any{"rules": rules}))
 	put(t, w, clusterBindings, named("ClusterRoleBinding", rbacGroup+"/v1", "", name, map[string]any{
 		"roleRef":  map[string]any{"apiGroup": rbacGroup, "kind": "ClusterRole", "name": name},
 		"subjects": []any{map[string]any{"kind": "User", "apiGroup": rbacGroup, "name": kubetest.PlainUser}}}))
-	apply(t, w)
-	unchanged(t, w)
-	destroy(t, w)
-	w.Gone(t, before)
 }
 
 func TestAServerCertificateWithoutANameCanNotBePassedThrough(t *testing.T) {
