@@ -138,7 +138,7 @@ func (s *session) writeApplied(result exposer.Applied) error {
 func (s *session) showApplied(result exposer.Applied) {
 	out, file := s.app.out, result.Kubeconfig
 	if !result.Changed {
-		fmt.Fprintln(out, "nothing to change: everything stands as it should, and the probe passed")
+		fmt.Fprintln(out, "nothing to change: everything stands as it should"+probed(result))
 	}
 	fmt.Fprintf(out, "endpoint     %s\n", result.Endpoint.URL)
 	if result.Endpoint.TLSServerName != "" {
@@ -176,4 +176,12 @@ func checkFrom(cmd *cobra.Command, from string) error {
 		return nil
 	}
 	return &usageError{text: fmt.Sprintf("--from must be auto, local or cluster, not %q", from), cmd: cmd.CommandPath()}
+}
+
+// probed says whether the probe ran too: a second apply makes no pod for it.
+func probed(result exposer.Applied) string {
+	if result.Probe == nil {
+		return ""
+	}
+	return ", and the probe passed"
 }
