@@ -70,7 +70,6 @@ var (
 	policies        = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}
 	clusterRoles    = schema.GroupVersionResource{Group: rbacGroup, Version: "v1", Resource: "clusterroles"}
 	clusterBindings = schema.GroupVersionResource{Group: rbacGroup, Version: "v1", Resource: "clusterrolebindings"}
-	roleBindings    = schema.GroupVersionResource{Group: rbacGroup, Version: "v1", Resource: "rolebindings"}
 )
 
 func objects(t testing.TB, w *conformance.World) dynamic.Interface {
