@@ -274,7 +274,7 @@ var told = regexp.MustCompile(`^(start|done |FAIL ) `)
 
 func (p *place) steady(text string) string {
 	if dir, err := os.Getwd(); err == nil {
-		text = strings.ReplaceAll(text, dir, "/work")
+		text = strings.ReplaceAll(text, dir, "/home/net")
 	}
 	for _, v := range volatile {
 		text = v.form.ReplaceAllString(text, v.to)
