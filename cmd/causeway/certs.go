@@ -54,16 +54,7 @@ func (a *app) certsShowCommand() *cobra.Command {
 is what the far side compares before it trusts the CA.`,
 		Example: "  causeway certs show ilb --project P --location L --cluster C",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openRecorded(cmd, c, args)
-			if err != nil {
-				return err
-			}
-			defer s.cancel()
-			with, err := s.certified()
-			if err != nil {
-				return err
-			}
-			found, err := with.Certificates(s.ctx)
+			found, err := a.certificates(cmd, c, args)
 			if err != nil {
 				return err
 			}
@@ -82,6 +73,20 @@ is what the far side compares before it trusts the CA.`,
 	outputFlag(cmd, &c.output)
 	c.runFlags(cmd, nil)
 	return cmd
+}
+
+// certificates reads those of an exposure that stands.
+func (a *app) certificates(cmd *cobra.Command, c *common, args []string) (exposer.Certificates, error) {
+	s, err := a.openRecorded(cmd, c, args)
+	if err != nil {
+		return exposer.Certificates{}, err
+	}
+	defer s.cancel()
+	with, err := s.certified()
+	if err != nil {
+		return exposer.Certificates{}, err
+	}
+	return with.Certificates(s.ctx)
 }
 
 // showCerts writes a paragraph a certificate: a fingerprint is too long for a table.

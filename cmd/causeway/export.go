@@ -27,16 +27,7 @@ certificate and key).`,
 			if err := readPassword(cmd, passwordFile, &o); err != nil {
 				return err
 			}
-			s, err := a.openRecorded(cmd, c, args)
-			if err != nil {
-				return err
-			}
-			defer s.cancel()
-			with, err := s.certified()
-			if err != nil {
-				return err
-			}
-			found, err := with.Certificates(s.ctx)
+			found, err := a.certificates(cmd, c, args)
 			if err != nil {
 				return err
 			}
