@@ -128,6 +128,7 @@ func (s *Server) plant(one SeedObject) error {
 		body["selfLink"] = "https://container.googleapis.com/v1/" + one.Path
 		parts := strings.Split(one.Path, "/")
 		body["location"] = parts[3]
+		body["zone"] = parts[3] // deprecated, still answered: gcloud lists it as LOCATION
 	} else {
 		s.stamp(kind, one.Path, body)
 		s.complete(collection, one.Path, body)
