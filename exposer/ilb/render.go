@@ -22,6 +22,10 @@ func (x *exposure) Render(ctx context.Context) ([]exposer.Rendered, error) {
 		return nil, err
 	}
 	values := x.values()
+	values.TLSHash = x.tlsHash()
+	if x.addr.IsValid() {
+		values.Address = x.addr
+	}
 	note := ""
 	if !x.addr.IsValid() {
 		note = "# the address is the one that Google picks; 0.0.0.0 stands for it here\n"

@@ -85,7 +85,14 @@ func (x *exposure) build(kind string) (*unstructured.Unstructured, string, error
 	if kind == "Deployment" && x.spec.ILB.Mode == exposer.ModeTerminate && x.leaf == nil {
 		return nil, "the certificate changes: pods are replaced one by one", nil
 	}
-	manifests, err := x.values().Manifests()
+	values := x.values()
+	switch kind { // steps run at the same time: each reads only what its needs have settled
+	case "Service":
+		values.Address = x.addr
+	case "Deployment":
+		values.TLSHash = x.tlsHash()
+	}
+	manifests, err := values.Manifests()
 	if err != nil {
 		return nil, "", fmt.Errorf("render %s: %w", kind, err)
 	}
@@ -97,7 +104,17 @@ func (x *exposure) build(kind string) (*unstructured.Unstructured, string, error
 	return nil, "", fmt.Errorf("render %s: the templates have none", kind)
 }
 
-// values are what the templates are rendered with.
+// tlsHash is of what nginx serves; empty when it serves nothing of its own.
+func (x *exposure) tlsHash() string {
+	if x.leaf == nil {
+		return ""
+	}
+	return templates.Hash(x.leafData())
+}
+
+// values are what the templates are rendered with, but for the address, which
+// only the Service bears, and the certificate's hash, which only the Deployment
+// does: other steps may be settling them at this moment.
 func (x *exposure) values() templates.ILB {
 	o := x.spec.ILB
 	version, known := templates.ImageVersion(o.Image)
@@ -105,21 +122,13 @@ func (x *exposure) values() templates.ILB {
 		Exposure: x.spec.Name, Namespace: x.spec.Namespace, Mode: o.Mode, ClientAuth: o.ClientAuth == "mtls",
 		Image: o.Image, HTTP2: o.Mode == exposer.ModeTerminate && known && templates.HTTP2OK(version), Replicas: o.Replicas, Port: o.Port,
 		Upstream: x.upstream, APIPorts: x.apiPorts, UpstreamCA: x.cluster.CA, ClientCIDRs: x.spec.FarSide.Prefixes(),
-		Address: x.addr, AddressName: o.AddressName, GlobalAccess: o.GlobalAccess, IPBy: templates.ByLoadBalancerIP,
+		Address: netip.IPv4Unspecified(), AddressName: o.AddressName, GlobalAccess: o.GlobalAccess, IPBy: templates.ByLoadBalancerIP,
 	}
 	if x.cluster.L4ILBSubsetting {
 		v.IPBy = templates.ByAnnotation
 	}
 	if o.Subnet != x.cluster.Subnetwork.Name {
 		v.Subnet = o.Subnet
-	}
-	if !v.Address.IsValid() {
-		// Only the Service bears the address, and it is not built before the
-		// address is known; the others need some value to be rendered.
-		v.Address = netip.IPv4Unspecified()
-	}
-	if x.leaf != nil {
-		v.TLSHash = templates.Hash(x.leafData())
 	}
 	return v
 }
