@@ -46,9 +46,12 @@ type Cloud struct {
 	forwardingRules *compute.ForwardingRulesClient
 	routers         *compute.RoutersClient
 	operations      *compute.RegionOperationsClient
+	global          *compute.GlobalOperationsClient
 	clusters        *container.ClusterManagerClient
 	projects        *cloudresourcemanager.Service
 	services        *serviceusage.Service
+	rawCompute      rawAPI
+	rawContainer    rawAPI
 
 	requestID func() string
 	now       func() time.Time
@@ -70,7 +73,10 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 		}
 		return out
 	}
-	c := &Cloud{requestID: config.RequestID, now: time.Now}
+	c := &Cloud{requestID: config.RequestID, now: time.Now,
+		rawCompute:   rawAPI{client, withSlash(first(computeBase(config.Endpoints.Compute), "https://compute.googleapis.com")) + "compute/v1/"},
+		rawContainer: rawAPI{client, withSlash(first(config.Endpoints.Container, "https://container.googleapis.com")) + "v1/"},
+	}
 	if err := c.openCompute(ctx, options(computeBase(config.Endpoints.Compute))); err != nil {
 		return nil, fmt.Errorf("open compute client: %w", err)
 	}
@@ -110,12 +116,16 @@ func (c *Cloud) openCompute(ctx context.Context, options []option.ClientOption) 
 	if c.operations, err = compute.NewRegionOperationsRESTClient(ctx, options...); err != nil {
 		return err
 	}
+	if c.global, err = compute.NewGlobalOperationsRESTClient(ctx, options...); err != nil {
+		return err
+	}
 	c.addresses.CallOptions = &compute.AddressesCallOptions{}
 	c.subnetworks.CallOptions = &compute.SubnetworksCallOptions{}
 	c.networks.CallOptions = &compute.NetworksCallOptions{}
 	c.forwardingRules.CallOptions = &compute.ForwardingRulesCallOptions{}
 	c.routers.CallOptions = &compute.RoutersCallOptions{}
 	c.operations.CallOptions = &compute.RegionOperationsCallOptions{}
+	c.global.CallOptions = &compute.GlobalOperationsCallOptions{}
 	return nil
 }
 

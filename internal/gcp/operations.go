@@ -16,6 +16,19 @@ const operationTimeout = 10 * time.Minute
 // if it failed. It asks by operations.wait, which answers at once when the
 // operation ends, where polling would find out up to its interval later.
 func (c *Cloud) waitRegion(ctx context.Context, verb, resource, project, region string, op *computepb.Operation, note func(string)) error {
+	return c.wait(ctx, verb, resource, op, note, func(ctx context.Context, name string) (*computepb.Operation, error) {
+		return c.operations.Wait(ctx, &computepb.WaitRegionOperationRequest{Project: project, Region: region, Operation: name})
+	})
+}
+
+// waitGlobal is waitRegion for an operation on a global resource.
+func (c *Cloud) waitGlobal(ctx context.Context, verb, resource, project string, op *computepb.Operation, note func(string)) error {
+	return c.wait(ctx, verb, resource, op, note, func(ctx context.Context, name string) (*computepb.Operation, error) {
+		return c.global.Wait(ctx, &computepb.WaitGlobalOperationRequest{Project: project, Operation: name})
+	})
+}
+
+func (c *Cloud) wait(ctx context.Context, verb, resource string, op *computepb.Operation, note func(string), ask func(context.Context, string) (*computepb.Operation, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	started := c.now()
@@ -25,7 +38,7 @@ func (c *Cloud) waitRegion(ctx context.Context, verb, resource, project, region 
 		}
 		var err error
 		asked := c.now()
-		op, err = c.operations.Wait(ctx, &computepb.WaitRegionOperationRequest{Project: project, Region: region, Operation: op.GetName()})
+		op, err = ask(ctx, op.GetName())
 		if err != nil {
 			if ctx.Err() == context.DeadlineExceeded {
 				return &Error{Verb: verb, Resource: resource, Cause: err, code: codeTimeout,
