@@ -30,12 +30,13 @@ type Spec struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       string     `json:"kind"`
 	Name       string     `json:"name"`   // default: the cluster's name
-	Method     string     `json:"method"` // ilb
+	Method     string     `json:"method"` // ilb, route
 	Cluster    ClusterRef `json:"cluster"`
 	FarSide    FarSide    `json:"farSide"`
 	Namespace  string     `json:"namespace,omitempty"` // default: causeway-NAME
 	Reach      Reach      `json:"reach,omitempty"`
 	ILB        *ILB       `json:"ilb,omitempty"`
+	Route      *Route     `json:"route,omitempty"`
 	Access     Access     `json:"access,omitempty"`
 }
 
@@ -86,6 +87,10 @@ func (s Spec) WithDefaults() Spec {
 	if s.Method == "ilb" {
 		part := s.ILB.withDefaults(s.Name)
 		s.ILB = &part
+	}
+	if s.Method == "route" {
+		part := s.Route.withDefaults(s.Name)
+		s.Route = &part
 	}
 	fill(&s.Access.Role, "view")
 	fill(&s.Access.Token, TokenBound)

@@ -60,10 +60,8 @@ func (v *validator) ilb(o ILB, exposure string) {
 			v.add("ilb.address", fmt.Sprintf("must be auto or an IPv4 address, %q is not", o.Address))
 		}
 	}
-	if o.AddressName != "causeway-"+exposure { // a faulty name is told once, as the name's fault
-		if o.AddressName != "causeway-"+exposure { // the default has no faults but the name's
-			v.form("ilb.addressName", o.AddressName, resourceForm, "must be the name of an address resource")
-		}
+	if o.AddressName != "causeway-"+exposure { // the default has no faults but the exposure's name's
+		v.form("ilb.addressName", o.AddressName, resourceForm, "must be the name of an address resource")
 	}
 	if o.Subnet != "" {
 		v.form("ilb.subnet", o.Subnet, resourceForm, "must be a subnet's name in the cluster's region")

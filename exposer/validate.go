@@ -71,6 +71,9 @@ func (s Spec) Validate(methods []string) error {
 	if s.ILB != nil && s.Method == "ilb" {
 		v.ilb(*s.ILB, s.Name)
 	}
+	if s.Route != nil && s.Method == "route" {
+		v.route(*s.Route)
+	}
 	v.access(s.Access)
 	return v.err()
 }

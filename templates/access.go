@@ -64,6 +64,9 @@ func (a Access) ClusterRoleName() string {
 	return "causeway-" + a.Exposure + "-" + RoleNodeReader
 }
 
+// OwnsRole reports whether causeway defines the role itself.
+func (a Access) OwnsRole() bool { return a.Role == RoleNodeReader }
+
 // further is what an account's name has beyond ClientName: "-edit", "" for the
 // exposure's own account.
 func (a Access) further() string { return strings.TrimPrefix(a.account(), ClientName) }
@@ -93,7 +96,7 @@ func (a Access) Manifests() ([]Manifest, error) {
 		// Nothing runs as it inside the cluster.
 		"automountServiceAccountToken": false,
 	}}
-	if a.Role == RoleNodeReader {
+	if a.OwnsRole() {
 		objects = append(objects, map[string]any{
 			"apiVersion": rbacVersion, "kind": "ClusterRole",
 			"metadata": a.meta(a.ClusterRoleName(), ""),

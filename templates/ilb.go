@@ -55,7 +55,7 @@ func (v ILB) Manifests() ([]Manifest, error) {
 	exposure := fmt.Sprintf("%s: %q", LabelExposure, v.Exposure)
 	values := manifestValues{
 		ILB: v, Name: ProxyName, TLSSecret: TLSSecretName, Conf: string(conf), CA: string(ca),
-		Marks:      LabelManagedBy + ": " + ManagedBy + "\n" + exposure,
+		Marks:      markLines(v.Exposure),
 		Selector:   "app.kubernetes.io/name: " + ProxyName + "\n" + exposure,
 		PreStop:    preStop(v.DrainSeconds),
 		ProbeLabel: LabelProbe, ProbeValue: ProbeValue,

@@ -184,7 +184,7 @@ func allAccess(s *exposer.Spec) {
 // grant gives rights to the user who has none.
 func grant(t testing.TB, w *conformance.World, name string, rights []kube.Access) {
 	t.Helper()
-	rules := []any{map[string]any{"apiGroups": []any{rbacGroup}, "resources": []any{"clusterroles", "roles"}, "verbs": []any{"bind", "escalate"}}}
+	rules := []any{map[string]any{"apiGroups": []any{"rbac.authorization.k8s.io"}, "resources": []any{"clusterroles", "roles"}, "verbs": []any{"bind", "escalate"}}}
 	for _, right := range rights {
 		resource := right.Resource
 		if right.Subresource != "" {
@@ -192,28 +192,8 @@ func grant(t testing.TB, w *conformance.World, name string, rights []kube.Access
 		}
 		rules = append(rules, map[string]any{"apiGroups": []any{right.Group}, "resources": []any{resource}, "verbs": []any{right.Verb}})
 	}
-	put(t, w, clusterRoles, named("ClusterRole", rbacGroup+"/v1", "", name, map[string]any{"rules": rules}))
-	put(t, w, clusterBindings, named("ClusterRoleBinding", rbacGroup+"/v1", "", name, map[string]any{
-		"roleRef":  map[string]any{"apiGroup": rbacGroup, "kind": "ClusterRole", "name": name},
-		"subjects": []any{map[string]any{"kind": "User", "apiGroup": rbacGroup, "name": kubetest.PlainUser}}}))
-}
-
-func TestAServerCertificateWithoutANameCanNotBePassedThrough(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		names []string
-		want  string
-	}{
-		"the usual ones":         {[]string{"10.0.0.1", "kubernetes", "kubernetes.default.svc"}, "kubernetes.default.svc"},
-		"only the short one":     {[]string{"kubernetes", "10.0.0.1"}, "kubernetes"},
-		"another name":           {[]string{"10.0.0.1", "*.example.com", "api.example.com"}, "api.example.com"},
-		"addresses only":         {[]string{"10.0.0.1", "192.168.50.2"}, ""},
-		"wildcards only":         {[]string{"*.example.com"}, ""},
-		"nothing":                {nil, ""},
-		"IPv6 addresses as well": {[]string{"::1", "fd00::1"}, ""},
-	} {
-		if got := bestServerName(c.names); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
+	put(t, w, clusterRoles, named("ClusterRole", "rbac.authorization.k8s.io/v1", "", name, map[string]any{"rules": rules}))
+	put(t, w, clusterBindings, named("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "", name, map[string]any{
+		"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+		"subjects": []any{map[string]any{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": kubetest.PlainUser}}}))
 }

@@ -20,7 +20,6 @@ import (
 	"causeway/exposer"
 	"causeway/internal/gcp"
 	"causeway/internal/kube"
-	"causeway/templates"
 )
 
 // Method implements exposer.Method.
@@ -77,9 +76,11 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err := x.readOwnFiles(); err != nil && !deps.Leaving {
 		return nil, err
 	}
-	if err := x.connect(ctx); err != nil {
+	client, err := exposer.Connect(ctx, x.cluster, x.spec, deps)
+	if err != nil {
 		return nil, err
 	}
+	x.kube, x.via = client, client.Via()
 	if err := x.setAccess(); err != nil {
 		return x, err
 	}
@@ -92,7 +93,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 }
 
 func (x *exposure) setAccess() (err error) {
-	x.access, err = exposer.AccessSteps(x.kube, x.spec, x.namespaceID())
+	x.access, err = exposer.AccessSteps(x.kube, x.spec, exposer.NamespaceID(x.spec))
 	return err
 }
 
@@ -121,36 +122,13 @@ func (x *exposure) readCluster(ctx context.Context) error {
 // cannotWork lists why this method can't work on this cluster at all, each with
 // the method that can.
 func (x *exposure) cannotWork() []exposer.Problem {
-	var problems []exposer.Problem
-	if x.cluster.IPEndpointsOff {
-		problems = append(problems, exposer.Problem{Code: "CW-GCP-IP-ENDPOINTS-OFF",
-			Text: "the cluster's IP endpoints are off: nginx would have no private address to forward to",
-			Fix:  "turn them on (gcloud container clusters update " + x.cluster.Name + " --enable-ip-access), or use the cluster's DNS endpoint"})
-	}
-	if !x.cluster.Ready() {
-		problems = append(problems, exposer.Problem{Code: "CW-GCP-CLUSTER-STATE",
-			Text: fmt.Sprintf("the cluster is %s", x.cluster.Status), Fix: "wait until it is RUNNING, then run the same command again"})
-	}
+	problems := exposer.ClusterStateProblems(x.cluster)
 	if x.subnet.Network != "" && x.subnet.Network != x.cluster.Network.Name {
 		problems = append(problems, exposer.Problem{Code: "CW-NET-SUBNET",
 			Text: fmt.Sprintf("subnet %s belongs to network %s, the cluster to %s", x.subnet.Name, x.subnet.Network, x.cluster.Network.Name),
 			Fix:  "name a subnet of the cluster's network in " + x.region + " with --subnet"})
 	}
 	return problems
-}
-
-// connect opens the way to the cluster's API for causeway's own work.
-func (x *exposure) connect(ctx context.Context) error {
-	client, err := x.deps.Connect(ctx, kube.ConnectOptions{
-		Via: kube.Via(x.spec.Reach.Via), Context: x.spec.Reach.Context, Kubeconfig: x.spec.Reach.Kubeconfig,
-		Endpoints: kube.Endpoints{Private: x.cluster.PrivateEndpoint, Public: x.cluster.PublicEndpoint, DNS: x.cluster.DNSEndpoint, CA: x.cluster.CA},
-		Note:      x.deps.Note,
-	})
-	if err != nil {
-		return err
-	}
-	x.kube, x.via = client, client.Via()
-	return nil
 }
 
 // readUpstream finds what nginx will forward to: the ClusterIP of the Service
@@ -177,31 +155,13 @@ func (x *exposure) readUpstream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.serverName = bestServerName(x.serverNames)
+	x.serverName = exposer.BestServerName(x.serverNames)
 	if x.serverName == "" {
 		return &exposer.PreconditionError{Verb: "expose " + x.cluster.Name + " by ilb", Problems: []exposer.Problem{{Code: "CW-TLS-SERVER-NAME",
 			Text: "the API server's certificate bears no DNS name that a client could ask for: " + strings.Join(x.serverNames, ", "),
 			Fix:  "use --mode terminate"}}}
 	}
 	return nil
-}
-
-// bestServerName prefers the names that every API server's certificate bears by
-// convention, and takes only one that this certificate really has.
-func bestServerName(names []string) string {
-	for _, want := range []string{templates.DefaultUpstreamName, "kubernetes.default", "kubernetes"} {
-		for _, name := range names {
-			if name == want {
-				return name
-			}
-		}
-	}
-	for _, name := range names {
-		if _, err := netip.ParseAddr(name); err != nil && !strings.HasPrefix(name, "*") {
-			return name
-		}
-	}
-	return ""
 }
 
 // Spec, Cluster and Lock implement exposer.Exposure.
@@ -214,17 +174,13 @@ func (x *exposure) Facts() []exposer.Fact {
 	if c.Name == "" {
 		return nil
 	}
-	kind := "Private Service Connect endpoint in the VPC"
-	if c.PeeringName != "" {
-		kind = "VPC peering " + c.PeeringName
-	}
 	how := "spec.loadBalancerIP (ILB subsetting is off)"
 	if c.L4ILBSubsetting {
 		how = "annotation with the address's name (ILB subsetting is on)"
 	}
 	facts := []exposer.Fact{
 		{Name: "cluster", Value: fmt.Sprintf("%s, %s, %s", c.Name, c.Version, c.Status)},
-		{Name: "control plane", Value: c.PrivateEndpoint + ", " + kind},
+		exposer.ControlPlaneFact(c),
 		{Name: "network", Value: fmt.Sprintf("%s, subnet %s %s", c.Network, x.subnet.Name, x.subnet.Range)},
 		{Name: "reserved address", Value: how},
 		{Name: "reached via", Value: string(x.via)},

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"causeway/exposer"
 )
@@ -28,101 +27,30 @@ var subnetPermissions = []string{"compute.subnetworks.get", "compute.subnetworks
 // Preflight implements exposer.Exposure: every check runs, whatever the others
 // say, so that one change night is enough to hear of all problems.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	found := runChecks(ctx, x.checkServices, x.checkPermissions, x.checkRanges, x.checkImage, x.checkRights, x.checkAccess)
-	return append(plan.Refusals(), found...), ctx.Err()
+	checks := append(x.rightsChecks(), x.checkRanges, x.checkImage, x.checkAccess)
+	return append(plan.Refusals(), exposer.RunChecks(ctx, checks...)...), ctx.Err()
 }
 
 // blocked turns a right that is missing before a plan can be made into the list
 // of all that are missing.
 func (x *exposure) blocked(ctx context.Context, err error) error {
-	if x.deps.Leaving || !exposer.MissingRight(err) {
+	if x.deps.Leaving {
 		return err
 	}
-	checks := []check{x.checkServices, x.checkPermissions}
-	if x.kube != nil {
-		checks = append(checks, x.checkRights)
-	}
-	problems := runChecks(ctx, checks...)
-	met := exposer.ProblemOf(err)
-	if !slices.ContainsFunc(problems, func(p exposer.Problem) bool { return p.Code == met.Code }) {
-		problems = append(problems, met)
-	}
-	return &exposer.PreconditionError{Verb: "expose " + x.spec.Cluster.Name + " by ilb", Problems: problems}
+	return exposer.Blocked(ctx, "expose "+x.spec.Cluster.Name+" by ilb", err, x.rightsChecks()...)
 }
 
-// check is one part of preflight.
-type check func(context.Context) ([]exposer.Problem, error)
-
-// runChecks runs all at once; the problems stand in the order of the checks. A
-// check that can't be made is a problem too, not silence.
-func runChecks(ctx context.Context, checks ...check) []exposer.Problem {
-	found := make([][]exposer.Problem, len(checks))
-	var wait sync.WaitGroup
-	for i, check := range checks {
-		wait.Go(func() {
-			problems, err := check(ctx)
-			if err != nil {
-				problems = append(problems, exposer.ProblemOf(err))
-			}
-			found[i] = problems
-		})
-	}
-	wait.Wait()
-	return slices.Concat(found...)
-}
-
-func (x *exposure) checkServices(ctx context.Context) ([]exposer.Problem, error) {
-	missing, err := x.google.MissingServices(ctx, x.spec.Cluster.Project, services)
-	if err != nil {
-		return nil, err
-	}
-	var problems []exposer.Problem
-	for _, name := range missing {
-		problems = append(problems, exposer.Problem{Code: "CW-GCP-API-DISABLED",
-			Text: fmt.Sprintf("the API %s is not enabled in project %s", name, x.spec.Cluster.Project),
-			Fix:  fmt.Sprintf("gcloud services enable %s --project %s", name, x.spec.Cluster.Project)})
-	}
-	return problems, nil
-}
-
-func (x *exposure) checkPermissions(ctx context.Context) ([]exposer.Problem, error) {
+// rightsChecks look for APIs that are off and for rights that are missing, in
+// Google's projects and in the cluster.
+func (x *exposure) rightsChecks() []exposer.Precheck {
 	own, host := x.spec.Cluster.Project, x.cluster.Network.Project
-	if host == "" { // the cluster can't be read
-		host = own
+	checks := []exposer.Precheck{exposer.CheckServices(x.google, own, services)}
+	if host == "" || host == own { // the cluster can't be read, or has a network of its own
+		checks = append(checks, exposer.CheckPermissions(x.google, own, slices.Concat(permissions, subnetPermissions)))
+	} else {
+		checks = append(checks, exposer.CheckPermissions(x.google, own, permissions), exposer.CheckPermissions(x.google, host, subnetPermissions))
 	}
-	wanted := map[string][]string{own: permissions}
-	wanted[host] = append(append([]string{}, wanted[host]...), subnetPermissions...)
-	var problems []exposer.Problem
-	for _, project := range distinct(own, host) {
-		missing, err := x.google.TestPermissions(ctx, project, wanted[project])
-		if err != nil {
-			return problems, err
-		}
-		for _, permission := range missing {
-			problems = append(problems, exposer.Problem{Code: "CW-GCP-PERMISSION",
-				Text: fmt.Sprintf("permission %s is missing on project %s", permission, project),
-				Fix:  "have a role granted there that holds it, such as " + roleFor(permission)})
-		}
-	}
-	return problems, nil
-}
-
-func distinct(a, b string) []string {
-	if a == b {
-		return []string{a}
-	}
-	return []string{a, b}
-}
-
-// roleFor names a predefined role that holds a permission.
-func roleFor(permission string) string {
-	switch {
-	case strings.HasPrefix(permission, "container."):
-		return "roles/container.clusterViewer"
-	case strings.HasPrefix(permission, "compute.subnetworks."):
-		return "roles/compute.networkUser"
-	}
-	return "roles/compute.networkAdmin"
+	return append(checks, exposer.CheckRights(x.kube, x.rights()))
 }
 
 // checkRanges finds client networks that the cluster uses itself: answers to

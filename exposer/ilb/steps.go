@@ -26,15 +26,11 @@ const (
 // balancer that they would drain for goes at the same time.
 const removeGrace = time.Second
 
-func (x *exposure) namespaceID() string { return "namespace/" + x.spec.Namespace }
-
 // Steps implements exposer.Exposure. What two steps have in common is in their
 // needs: the Deployment waits for the certificate, not for the load balancer;
 // the load balancer waits for the address, not for the Deployment.
 func (x *exposure) Steps() []exposer.Step {
-	namespace := x.manifestStep("Namespace", x.spec.Namespace)
-	namespace.After, namespace.Shared, namespace.Guard = nil, true, x.guardNamespace
-
+	namespace := exposer.NamespaceStep(x.kube, x.spec)
 	deployment := x.manifestStep("Deployment", proxyName)
 	deployment.After = append(deployment.After, "configmap/"+proxyName, "serviceaccount/"+proxyName)
 	deployment.Settled, deployment.Settle, deployment.Remove = x.rolledOut, x.waitRollout, x.removeWorkload
@@ -59,13 +55,9 @@ func (x *exposure) Steps() []exposer.Step {
 
 // manifestStep is the step of one object of the templates.
 func (x *exposure) manifestStep(kind, name string) *exposer.Object {
-	namespace := x.spec.Namespace
-	if kind == "Namespace" {
-		namespace = ""
-	}
 	o := &exposer.Object{
-		Cluster: x.kube, Exposure: x.spec.Name, After: []string{x.namespaceID()},
-		About: fmt.Sprintf("%s %s", kind, name), Ref: kube.Ref{Group: groups[kind], Version: "v1", Kind: kind, Namespace: namespace, Name: name},
+		Cluster: x.kube, Exposure: x.spec.Name, After: []string{exposer.NamespaceID(x.spec)},
+		About: fmt.Sprintf("%s %s", kind, name), Ref: kube.Ref{Group: groups[kind], Version: "v1", Kind: kind, Namespace: x.spec.Namespace, Name: name},
 	}
 	o.Build = func() (*unstructured.Unstructured, string, error) { return x.build(kind) }
 	return o
@@ -164,31 +156,7 @@ func (x *exposure) waitBalancer(ctx context.Context, note func(string)) error {
 	return x.kube.WaitServiceIP(ctx, x.proxyRef("Service"), x.addr, balancerTimeout, note)
 }
 
-// guardNamespace keeps the namespace when it holds what causeway did not make:
-// deleting it would delete that too.
-func (x *exposure) guardNamespace(ctx context.Context) (string, error) {
-	return exposer.GuardNamespace(ctx, x.kube, x.spec.Namespace, x.spec.Name)
-}
-
-// Lock implements exposer.Exposure. The Lease lies in the exposure's namespace,
-// which is made first when it is not there.
+// Lock implements exposer.Exposure.
 func (x *exposure) Lock(ctx context.Context) (func(), error) {
-	if x.kube == nil {
-		return func() {}, nil
-	}
-	namespace := x.manifestStep("Namespace", x.spec.Namespace)
-	namespace.Shared = true
-	live, err := x.kube.Get(ctx, namespace.Ref)
-	if err != nil {
-		return nil, err
-	}
-	if live == nil && x.deps.Leaving {
-		return func() {}, nil // nothing there to keep others away from
-	}
-	if live == nil {
-		if err := namespace.Do(ctx, func(string) {}); err != nil {
-			return nil, err
-		}
-	}
-	return x.kube.Lock(ctx, x.spec.Namespace, "causeway-lock")
+	return exposer.LockNamespace(ctx, x.kube, x.spec, x.deps.Leaving)
 }

@@ -355,7 +355,7 @@ func (x *exposure) readClient(ctx context.Context) error {
 // secret is the step of one Secret in the exposure's namespace.
 func (x *exposure) secret(name, about string) *exposer.Object {
 	return &exposer.Object{
-		Cluster: x.kube, Exposure: x.spec.Name, About: "Secret " + name + " (" + about + ")", After: []string{x.namespaceID()},
+		Cluster: x.kube, Exposure: x.spec.Name, About: "Secret " + name + " (" + about + ")", After: []string{exposer.NamespaceID(x.spec)},
 		Ref: kube.Ref{Version: "v1", Kind: "Secret", Namespace: x.spec.Namespace, Name: name},
 	}
 }
