@@ -22,6 +22,10 @@ has_stream() { # a module of its own on Debian, built in elsewhere
 	has nginx || return 1
 	[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || nginx -V 2>&1 | grep -Eq -- '--with-stream( |$)'
 }
+has_swanctl() { # the parser of swanctl.conf stands in a daemon that it talks to
+	has swanctl && { has charon-systemd || [ -x /usr/lib/ipsec/charon ] || [ -x /usr/libexec/ipsec/charon ]; }
+}
+has_frr() { has vtysh || [ -x /usr/lib/frr/vtysh ]; }
 has_cni() { [ -x /usr/lib/cni/ptp ] || [ -x /opt/cni/bin/ptp ] || [ -x /usr/libexec/cni/ptp ]; }
 
 # Looked for by what they bring, not by name: a machine with Docker's own
@@ -32,6 +36,9 @@ has_stream || tests="$tests libnginx-mod-stream"
 has curl || tests="$tests curl"
 has openssl || tests="$tests openssl"
 has debootstrap || tests="$tests debootstrap"
+has bird || tests="$tests bird2" # the lab's BGP speaker too
+has_frr || tests="$tests frr"
+has_swanctl || tests="$tests strongswan-swanctl charon-systemd"
 { has containerd && has ctr && has containerd-shim-runc-v2; } || lab="$lab containerd"
 has runc || lab="$lab runc"
 has_cni || lab="$lab containernetworking-plugins"
@@ -52,7 +59,7 @@ fi
 
 cannot() { # why
 	say "$1. Missing:$missing"
-	[ -z "$tests" ] || say "without$tests, \`make test\` fails in the tests that need them (nginx's configuration, openssl, curl)"
+	[ -z "$tests" ] || say "without$tests, \`make test\` fails in the tests that need them (nginx's and the far side's configurations, openssl, curl)"
 	[ -z "$lab" ] || say "without$lab, the lab can't run a node; its smaller form can do without: cd lab && go run . demo --small"
 	[ -z "$bench" ] || say "without$bench, \`make bench\` leaves that comparison out"
 	say "\`make build\` and causeway itself need none of them"
@@ -91,8 +98,8 @@ fi
 rm -f "$log"
 [ "$ours" = no ] || rm -f "$policy"
 if [ -d /run/systemd/system ]; then
-	for unit in nginx haproxy containerd; do
-		case " $missing " in *" $unit "*) systemctl disable --quiet "$unit" 2>/dev/null || true ;; esac
+	for pair in nginx:nginx haproxy:haproxy containerd:containerd bird2:bird frr:frr charon-systemd:strongswan; do
+		case " $missing " in *" ${pair%%:*} "*) systemctl disable --quiet "${pair#*:}" 2>/dev/null || true ;; esac
 	done
 	say "installed; their services are neither started nor enabled"
 else
