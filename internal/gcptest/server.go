@@ -47,6 +47,9 @@ type Server struct {
 	unknown    map[string]bool            // permissions that testIamPermissions does not know
 	tokens     map[string]time.Time       // token -> expiry, zero: none
 	inUse      map[string]map[string]bool // subnetwork -> IPs of machines and the like
+	secrets    map[string]string          // VPN tunnel -> pre-shared key, which no answer tells
+	far        *model                     // the default line
+	line       Line
 	faults     []*Fault
 	requests   []*Request
 	violations []Violation
@@ -90,6 +93,8 @@ func New(options Options) (*Server, error) {
 		services: map[string]map[string]bool{}, denied: map[string][]string{}, unknown: map[string]bool{},
 		tokens: map[string]time.Time{}, inUse: map[string]map[string]bool{}, changed: make(chan struct{}),
 	}
+	s.far = newModel(options.Now)
+	s.line, s.secrets = s.far, map[string]string{}
 	for _, token := range options.Tokens {
 		s.tokens[token] = time.Time{}
 	}
