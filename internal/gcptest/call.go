@@ -93,7 +93,10 @@ func (c *call) project() string {
 func (c *call) target() string {
 	path := c.path[strings.Index(c.path, "/v1/")+len("/v1/"):]
 	path, _, _ = strings.Cut(path, ":")
-	for _, verb := range []string{"/setLabels", "/wait", "/testIamPermissions"} {
+	for _, verb := range []string{
+		"/setLabels", "/wait", "/testIamPermissions",
+		"/addPeering", "/removePeering", "/updatePeering", "/listPeeringRoutes", "/getRouterStatus", "/getStatus",
+	} {
 		path = strings.TrimSuffix(path, verb)
 	}
 	return path
@@ -150,8 +153,8 @@ func (s *Server) Counts() (reads, writes int) {
 func (s *Server) routes() map[string]handler {
 	all := map[string]handler{}
 	for _, part := range []map[string]handler{
-		addressRoutes(), subnetworkRoutes(), networkRoutes(), forwardingRuleRoutes(), routerRoutes(),
-		regionRoutes(), operationRoutes(), clusterRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(),
+		addressRoutes(), subnetworkRoutes(), networkRoutes(), forwardingRuleRoutes(), routerRoutes(), routeRoutes(),
+		regionRoutes(), operationRoutes(), clusterRoutes(), clusterOperationRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(),
 	} {
 		maps.Copy(all, part)
 	}

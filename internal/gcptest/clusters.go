@@ -10,6 +10,7 @@ func clusterRoutes() map[string]handler {
 	return map[string]handler{
 		"container.projects.locations.clusters.get":    {getCluster, []string{"container.clusters.get"}},
 		"container.projects.locations.clusters.list":   {listClusters, []string{"container.clusters.list"}},
+		"container.projects.locations.clusters.update": {updateCluster, []string{"container.clusters.update"}},
 		"container.projects.locations.getServerConfig": {getServerConfig, []string{"container.clusters.list"}},
 	}
 }
@@ -17,9 +18,13 @@ func clusterRoutes() map[string]handler {
 func getCluster(c *call) (any, *Error) {
 	found, ok := c.server.objects[c.target()]
 	if !ok {
-		return nil, &Error{Status: 404, Reason: "notFound", Message: "Not found: " + c.target() + ".\nNo cluster named '" + path.Base(c.target()) + "' in " + c.project() + "."}
+		return nil, c.noCluster()
 	}
 	return clone(found), nil
+}
+
+func (c *call) noCluster() *Error {
+	return &Error{Status: 404, Reason: "notFound", Message: "Not found: " + c.target() + ".\nNo cluster named '" + path.Base(c.target()) + "' in " + c.project() + "."}
 }
 
 // listClusters answers for one location, or for all of them when it is "-".

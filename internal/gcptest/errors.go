@@ -14,6 +14,10 @@ type Error struct {
 	Domain  string            // of an ErrorInfo detail; "" for none
 	Info    string            // reason of the ErrorInfo detail: SERVICE_DISABLED, IAM_PERMISSION_DENIED
 	Meta    map[string]string // metadata of the ErrorInfo detail
+
+	// Canonical is the google.rpc code (FAILED_PRECONDITION), where the HTTP status
+	// does not tell it.
+	Canonical string
 }
 
 func invalid(message string) *Error {
@@ -71,6 +75,9 @@ func (c *call) fail(w http.ResponseWriter, e *Error) {
 	}
 	if !compute || e.Info != "" {
 		body["status"] = canonical(e.Status)
+		if e.Canonical != "" {
+			body["status"] = e.Canonical
+		}
 	}
 	if e.Info != "" {
 		body["details"] = []any{object{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": e.Info, "domain": e.Domain, "metadata": e.Meta}}

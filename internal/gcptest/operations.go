@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,19 +20,19 @@ type operation struct {
 	undo     func()          // what failing takes back
 	failure  *OperationError // how it ends, nil: well
 	done     bool
+	locks    []string // what it keeps others from changing: paths
+	cluster  bool     // an operation of GKE, which has a form of its own
 }
 
 func operationRoutes() map[string]handler {
 	regional := []string{"compute.regionOperations.get"}
 	global := []string{"compute.globalOperations.get"}
 	return map[string]handler{
-		"compute.regionOperations.get":                 {getOperation, regional},
-		"compute.regionOperations.wait":                {waitOperation, regional},
-		"compute.regionOperations.list":                {listOperations, []string{"compute.regionOperations.list"}},
-		"compute.globalOperations.get":                 {getOperation, global},
-		"compute.globalOperations.wait":                {waitOperation, global},
-		"container.projects.locations.operations.get":  {getContainerOperation, []string{"container.operations.get"}},
-		"container.projects.locations.operations.list": {listContainerOperations, []string{"container.operations.list"}},
+		"compute.regionOperations.get":  {getOperation, regional},
+		"compute.regionOperations.wait": {waitOperation, regional},
+		"compute.regionOperations.list": {listOperations, []string{"compute.regionOperations.list"}},
+		"compute.globalOperations.get":  {getOperation, global},
+		"compute.globalOperations.wait": {waitOperation, global},
 	}
 }
 
@@ -91,14 +92,13 @@ func (o *operation) advance(s *Server) {
 	elapsed := time.Since(o.started)
 	if elapsed < o.duration {
 		if elapsed > o.duration/4 {
-			o.fields["status"], o.fields["startTime"] = "RUNNING", o.fields["insertTime"]
-			o.fields["progress"] = int(100 * elapsed / o.duration)
+			o.tell("RUNNING", int(100*elapsed/o.duration))
 		}
 		return
 	}
 	o.done = true
-	o.fields["status"], o.fields["progress"] = "DONE", 100
-	o.fields["startTime"], o.fields["endTime"] = o.fields["insertTime"], timestamp(s.options.Now())
+	o.tell("DONE", 100)
+	o.fields["endTime"] = timestamp(s.options.Now())
 	effect := o.finish
 	if o.failure != nil {
 		o.fail()
@@ -109,10 +109,23 @@ func (o *operation) advance(s *Server) {
 	}
 }
 
+// tell writes how far it is. Compute tells a percentage, GKE does not.
+func (o *operation) tell(status string, progress int) {
+	o.fields["status"] = status
+	if !o.cluster {
+		o.fields["startTime"], o.fields["progress"] = o.fields["insertTime"], progress
+	}
+}
+
 func (o *operation) fail() {
 	status := o.failure.Status
 	if status == 0 {
 		status = http.StatusBadRequest
+	}
+	if o.cluster {
+		o.fields["error"] = object{"code": rpcCode(status), "message": o.failure.Message}
+		o.fields["statusMessage"] = o.failure.Message
+		return
 	}
 	o.fields["error"] = object{"errors": []any{object{"code": o.failure.Code, "message": o.failure.Message}}}
 	o.fields["httpErrorStatusCode"] = status
@@ -160,9 +173,12 @@ func listOperations(c *call) (any, *Error) {
 	return c.page("compute#operationList", paths, func(at string) object { return c.server.operations[at].fields })
 }
 
-// The emulator starts no container operations: the product changes no cluster yet.
-func getContainerOperation(c *call) (any, *Error) {
-	return nil, &Error{Status: http.StatusNotFound, Reason: "notFound", Message: "Not found: " + c.target() + "."}
+// running names the operation that runs on one of the paths, "" when none does.
+func (s *Server) running(paths ...string) string {
+	for at, o := range s.operations {
+		if !o.done && slices.ContainsFunc(paths, func(one string) bool { return slices.Contains(o.locks, one) }) {
+			return path.Base(at)
+		}
+	}
+	return ""
 }
-
-func listContainerOperations(*call) (any, *Error) { return object{}, nil }

@@ -49,6 +49,8 @@ func schemaOf(collection string) (api, schema, kind string) {
 		return "compute", "ForwardingRule", "compute#forwardingRule"
 	case "routers":
 		return "compute", "Router", "compute#router"
+	case "routes":
+		return "compute", "Route", "compute#route"
 	case "clusters":
 		return "container", "Cluster", ""
 	}
@@ -156,5 +158,7 @@ func (s *Server) complete(collection, at string, body object) {
 		body["fingerprint"] = fingerprint(body)
 	case "addresses":
 		body["labelFingerprint"] = fingerprint(body["labels"])
+	case "routes":
+		completeRoute(body, parts[1])
 	}
 }
