@@ -153,7 +153,7 @@ func (s *Server) Counts() (reads, writes int) {
 func (s *Server) routes() map[string]handler {
 	all := map[string]handler{}
 	for _, part := range []map[string]handler{
-		addressRoutes(), subnetworkRoutes(), networkRoutes(), forwardingRuleRoutes(), routerRoutes(), routeRoutes(),
+		addressRoutes(), subnetworkRoutes(), networkRoutes(), forwardingRuleRoutes(), routerRoutes(), vpnRoutes(), routeRoutes(),
 		regionRoutes(), operationRoutes(), clusterRoutes(), clusterOperationRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(),
 	} {
 		maps.Copy(all, part)

@@ -114,6 +114,12 @@ func (m *model) set(remotes []Remote) {
 	m.remotes = slices.Clone(remotes)
 }
 
+func (m *model) add(remotes []Remote) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remotes = append(m.remotes, remotes...)
+}
+
 func (m *model) remote(address netip.Addr) *Remote {
 	for i := range m.remotes {
 		if m.remotes[i].Address == address {

@@ -64,7 +64,13 @@ func (c *call) cut(paths []string, get func(string) object) (kept []string, next
 
 // aggregate answers an aggregatedList: the items by region, each under its name.
 func (c *call) aggregate(kind, name string, paths []string) (any, *Error) {
-	kept, next, failure := c.cut(paths, func(at string) object { return c.server.objects[at] })
+	return c.aggregateBy(kind, name, paths, c.server.at)
+}
+
+// aggregateBy is aggregate for resources that get tells in another way than they
+// are kept.
+func (c *call) aggregateBy(kind, name string, paths []string, get func(string) object) (any, *Error) {
+	kept, next, failure := c.cut(paths, get)
 	if failure != nil {
 		return nil, failure
 	}
@@ -76,7 +82,7 @@ func (c *call) aggregate(kind, name string, paths []string) (any, *Error) {
 			scope = object{name: []any{}}
 			scopes["regions/"+parts[3]] = scope
 		}
-		scope[name] = append(scope[name].([]any), clone(c.server.objects[at]))
+		scope[name] = append(scope[name].([]any), clone(get(at)))
 	}
 	answer := object{"kind": kind, "id": c.target(), "selfLink": link(c.target()), "items": scopes}
 	if next != "" {

@@ -20,6 +20,8 @@ type Seed struct {
 	// Machines are the IPs that virtual machines and the like have, by the path of
 	// their subnetwork: not free, though no address resource has them.
 	Machines map[string][]string `json:"machines"`
+	// Remotes are the far routers of the default line.
+	Remotes []Remote `json:"remotes"`
 }
 
 // SeedProject is a project and the APIs that are enabled in it.
@@ -51,6 +53,14 @@ func schemaOf(collection string) (api, schema, kind string) {
 		return "compute", "Router", "compute#router"
 	case "routes":
 		return "compute", "Route", "compute#route"
+	case "vpnGateways":
+		return "compute", "VpnGateway", "compute#vpnGateway"
+	case "externalVpnGateways":
+		return "compute", "ExternalVpnGateway", "compute#externalVpnGateway"
+	case "vpnTunnels":
+		return "compute", "VpnTunnel", "compute#vpnTunnel"
+	case "interconnectAttachments":
+		return "compute", "InterconnectAttachment", "compute#interconnectAttachment"
 	case "clusters":
 		return "container", "Cluster", ""
 	}
@@ -90,6 +100,7 @@ func (s *Server) Fill(seed Seed) error {
 			return err
 		}
 	}
+	s.far.add(seed.Remotes)
 	for _, subnet := range slices.Sorted(maps.Keys(seed.Machines)) {
 		if s.inUse[subnet] == nil {
 			s.inUse[subnet] = map[string]bool{}
@@ -158,6 +169,16 @@ func (s *Server) complete(collection, at string, body object) {
 		body["fingerprint"] = fingerprint(body)
 	case "addresses":
 		body["labelFingerprint"] = fingerprint(body["labels"])
+	case "routers":
+		completeRouter(at, body)
+	case "vpnGateways":
+		s.completeGateway(body)
+	case "externalVpnGateways":
+		body["labelFingerprint"] = fingerprint(body["labels"])
+	case "vpnTunnels":
+		s.completeTunnel(at, body)
+	case "interconnectAttachments":
+		completeAttachment(body, parts[1])
 	case "routes":
 		completeRoute(body, parts[1])
 	}
