@@ -2,6 +2,7 @@
 // machine, and takes it away.
 //
 //	go run . up       bring it up; prints how to point causeway, kubectl and gcloud at it
+//	                  --line vpn: packets follow the emulator; --line hub: by a hub VPC
 //	go run . status   how it is
 //	go run . down     take it away, and prove that the machine is as it was
 //	go run . demo     causeway's main job in it, from nothing to nothing
@@ -26,8 +27,22 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-const usage = `usage: lab up|down|status|demo [--small]
+const usage = `usage: lab up [--line static|vpn|hub] | down | status | demo [--small]
 `
+
+// parse reads the verb and its one flag.
+func parse(args []string) (verb string, line topology.Line, small, ok bool) {
+	switch {
+	case len(args) == 1:
+		return args[0], line, false, true
+	case len(args) == 2 && args[0] == "demo" && args[1] == "--small":
+		return args[0], line, true, true
+	case len(args) == 3 && args[0] == "up" && args[1] == "--line":
+		line, err := topology.ParseLine(args[2])
+		return args[0], line, false, err == nil
+	}
+	return "", line, false, false
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	if exit, inner := daemon.Inner(args, stderr); inner {
@@ -38,15 +53,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "lab:", err)
 		return 1
 	}
-	small := len(args) == 2 && args[0] == "demo" && args[1] == "--small"
-	if len(args) != 1 && !small {
+	verb, line, small, ok := parse(args)
+	if !ok {
 		fmt.Fprint(stderr, usage)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	lab := life.Lab{Place: p, Out: stderr}
-	switch args[0] {
+	lab := life.Lab{Place: p, Out: stderr, Line: line}
+	switch verb {
 	case "up":
 		state, err := lab.Up(ctx)
 		if err != nil {

@@ -19,7 +19,7 @@ func Server() string { return fmt.Sprintf("https://%s:%d", topology.MasterIP, to
 // issue makes the components' certificates and kubeconfigs.
 func (c *Cluster) issue() error {
 	names := []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
-	ips := []netip.Addr{topology.ServiceIP, topology.MasterIP, netip.MustParseAddr("127.0.0.1")}
+	ips := []netip.Addr{topology.ServiceIP, topology.MasterIP, topology.PSCEndpoint, netip.MustParseAddr("127.0.0.1")}
 	if err := c.authority.Issue("apiserver", pkix.Name{CommonName: "kube-apiserver"}, names, ips); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"causeway/internal/gcptest"
+	"causeway/lab/dataplane"
 )
 
 // ControlPath is where the emulator's port answers for the lab itself, beside
@@ -16,6 +17,13 @@ import (
 //	DELETE /lab/requests   empty it
 //	POST   /lab/faults     a gcptest.Fault as JSON: trouble at a call
 //	DELETE /lab/faults     no more trouble
+//
+// and where packets follow the emulator (a line that is not static):
+//
+//	GET    /lab/fabric     what the emulator's configuration means for packets, without keys
+//	PUT    /lab/far        a dataplane.Far as JSON: configures the far side's half, starts its router
+//	GET    /lab/far        how it does: its sessions and its kernel's routes
+//	DELETE /lab/far        takes it away
 const ControlPath = "/lab/"
 
 // Requests is what /lab/requests answers.
@@ -25,9 +33,13 @@ type Requests struct {
 	Requests []gcptest.Request `json:"requests"`
 }
 
-// Control puts the lab's own endpoint beside the emulator.
-func Control(google *gcptest.Server) http.Handler {
+// Control puts the lab's own endpoint beside the emulator. plane is nil on a static
+// line.
+func Control(google *gcptest.Server, plane *dataplane.Plane) http.Handler {
 	mux := http.NewServeMux()
+	if plane != nil {
+		controlPlane(mux, plane)
+	}
 	mux.HandleFunc("GET "+ControlPath+"snapshot", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(google.Snapshot()) // the reader may have gone
@@ -35,8 +47,7 @@ func Control(google *gcptest.Server) http.Handler {
 	mux.HandleFunc("GET "+ControlPath+"requests", func(w http.ResponseWriter, _ *http.Request) {
 		answer := Requests{Requests: google.Requests()}
 		answer.Reads, answer.Writes = google.Counts()
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the reader may have gone
+		tell(w, answer)
 	})
 	mux.HandleFunc("DELETE "+ControlPath+"requests", func(w http.ResponseWriter, _ *http.Request) {
 		google.ResetRequests()
@@ -55,6 +66,42 @@ func Control(google *gcptest.Server) http.Handler {
 	})
 	mux.Handle("/", google)
 	return mux
+}
+
+// controlPlane answers for the data plane.
+func controlPlane(mux *http.ServeMux, plane *dataplane.Plane) {
+	mux.HandleFunc("GET "+ControlPath+"fabric", func(w http.ResponseWriter, _ *http.Request) { tell(w, plane.Fabric()) })
+	mux.HandleFunc("GET "+ControlPath+"far", func(w http.ResponseWriter, _ *http.Request) {
+		state, err := plane.Far()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		tell(w, state)
+	})
+	mux.HandleFunc("PUT "+ControlPath+"far", func(w http.ResponseWriter, r *http.Request) {
+		var far dataplane.Far
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		err := decoder.Decode(&far)
+		if err == nil {
+			err = plane.SetFar(far)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE "+ControlPath+"far", func(w http.ResponseWriter, _ *http.Request) {
+		plane.DropFar()
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+func tell(w http.ResponseWriter, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the reader may have gone
 }
 
 // inject reads a fault. The emulator panics at a pattern that is none, which

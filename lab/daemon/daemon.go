@@ -16,6 +16,7 @@ import (
 
 	"causeway/internal/gcptest"
 	"causeway/lab/cluster"
+	"causeway/lab/dataplane"
 	"causeway/lab/images"
 	"causeway/lab/machine"
 	"causeway/lab/netns"
@@ -52,6 +53,7 @@ type daemon struct {
 	board   *board
 	cluster *cluster.Cluster
 	google  *gcptest.Server
+	plane   *dataplane.Plane // nil on a static line
 	spaces  map[string]*netns.Space
 	closers []func() // run in reverse order by down
 }
@@ -62,7 +64,7 @@ func (d *daemon) note(text string) {
 
 func (d *daemon) up(ctx context.Context) error {
 	d.spaces = map[string]*netns.Space{}
-	for _, name := range topology.Namespaces() {
+	for _, name := range d.config.Line.Namespaces() {
 		// Opened before Isolate hides their names.
 		s, err := netns.Open(name)
 		if err != nil {
@@ -209,7 +211,11 @@ func (d *daemon) components() []Component {
 		return nil
 	}
 	var list []Component
-	for _, p := range d.cluster.Processes() {
+	processes := d.cluster.Processes()
+	if d.plane != nil {
+		processes = append(processes, d.plane.Processes()...)
+	}
+	for _, p := range processes {
 		c := Component{Name: p.Name()}
 		c.PID, c.Restarts = p.State()
 		if err := p.Err(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"causeway/internal/gcptest"
+	"causeway/lab/dataplane"
 	"causeway/lab/place"
 	"causeway/lab/topology"
 )
@@ -38,7 +39,12 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 	if err := server.Fill(seed); err != nil {
 		return "", err
 	}
-	if err := server.SetClusterCA(topology.Project, topology.Location, topology.Cluster, d.cluster.CA()); err != nil {
+	for _, name := range d.config.Line.Clusters() {
+		if err := server.SetClusterCA(topology.Project, topology.Location, name, d.cluster.CA()); err != nil {
+			return "", err
+		}
+	}
+	if err := d.startPlane(server); err != nil {
 		return "", err
 	}
 	outside, err := net.Listen("tcp", "127.0.0.1:0")
@@ -49,7 +55,7 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("start the emulator in %s: %w", topology.VPC, err), outside.Close())
 	}
-	served := &http.Server{Handler: Control(server), ReadHeaderTimeout: 10 * time.Second}
+	served := &http.Server{Handler: Control(server, d.plane), ReadHeaderTimeout: 10 * time.Second}
 	for _, l := range []net.Listener{outside, inside} {
 		go func() {
 			if err := served.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -60,6 +66,29 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 	d.google = server
 	d.closers = append(d.closers, func() { served.Close() })
 	return "http://" + outside.Addr().String(), nil
+}
+
+// startPlane has packets follow the emulator, on a line that does.
+func (d *daemon) startPlane(google *gcptest.Server) error {
+	if !d.config.Line.Moves() {
+		return nil
+	}
+	plane := dataplane.New(dataplane.Options{Line: d.config.Line, Google: google, Spaces: d.spaces, Place: d.place, Note: d.note})
+	google.SetLine(plane)
+	if err := plane.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := plane.Run(ctx); err != nil {
+			d.note("the data plane ended: " + err.Error())
+		}
+	}()
+	d.closers = append(d.closers, func() { cancel(); <-done })
+	d.plane = plane
+	return nil
 }
 
 // startLoadBalancers runs the stand-in for Google's load-balancer controllers.

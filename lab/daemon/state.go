@@ -12,6 +12,7 @@ import (
 
 	"causeway/lab/place"
 	"causeway/lab/proc"
+	"causeway/lab/topology"
 )
 
 // Phases of the lab's life.
@@ -59,13 +60,14 @@ const noteLimit = 50
 // Config is what the daemon is started with, in <run>/config.json: written by
 // the one who starts it, kept for the one who cleans up.
 type Config struct {
-	Place        place.Place `json:"place"`
-	CgroupV1     bool        `json:"cgroupV1"`
-	KeepOOMScore bool        `json:"keepOOMScore"`
-	Snapshotter  string      `json:"snapshotter"`
-	PluginDir    string      `json:"pluginDir"`
-	Controllers  []string    `json:"controllers"` // enabled for the lab, to be turned off again
-	Init         proc.Ident  `json:"init"`        // process 1 of the lab's pid namespace, as the machine sees it
+	Place        place.Place   `json:"place"`
+	Line         topology.Line `json:"line"`
+	CgroupV1     bool          `json:"cgroupV1"`
+	KeepOOMScore bool          `json:"keepOOMScore"`
+	Snapshotter  string        `json:"snapshotter"`
+	PluginDir    string        `json:"pluginDir"`
+	Controllers  []string      `json:"controllers"` // enabled for the lab, to be turned off again
+	Init         proc.Ident    `json:"init"`        // process 1 of the lab's pid namespace, as the machine sees it
 }
 
 // ReadConfig reads a place's configuration; fs.ErrNotExist when there is no lab.

@@ -24,6 +24,7 @@ import (
 	"causeway/lab/machine"
 	"causeway/lab/place"
 	"causeway/lab/site"
+	"causeway/lab/topology"
 )
 
 // Demo is one run.
@@ -45,7 +46,7 @@ func (d Demo) Run(ctx context.Context) error {
 		fmt.Fprintln(d.Out, "The smaller form was asked for.")
 		return d.small(ctx, report)
 	}
-	if _, problems := machine.Check(d.Place); len(problems) > 0 {
+	if _, problems := machine.Check(d.Place, topology.LineStatic); len(problems) > 0 {
 		if !fatal(problems) {
 			return fmt.Errorf("%w\n(or the smaller form, without a node: go run . demo --small)", problems)
 		}

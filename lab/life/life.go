@@ -36,7 +36,8 @@ const (
 // Lab is the lab of one place on this machine.
 type Lab struct {
 	Place place.Place
-	Out   io.Writer // what it does, for people
+	Out   io.Writer     // what it does, for people
+	Line  topology.Line // between far and the cluster's VPC
 }
 
 // Up brings the lab up and returns its state when all is ready. A lab that is
@@ -50,6 +51,9 @@ func (l Lab) Up(ctx context.Context) (daemon.State, error) {
 	config, err := daemon.ReadConfig(l.Place)
 	if err == nil {
 		if state, err := daemon.ReadState(l.Place); err == nil && config.Init.Alive() && state.Phase == daemon.Ready {
+			if config.Line != l.Line {
+				return state, fmt.Errorf("bring the lab up: one with the line %s is up, not %s: make lab-down takes it away", config.Line, l.Line)
+			}
 			fmt.Fprintln(l.Out, "The lab is up already.")
 			return state, nil
 		}
@@ -60,7 +64,7 @@ func (l Lab) Up(ctx context.Context) (daemon.State, error) {
 			return daemon.State{}, err
 		}
 	}
-	facts, problems := machine.Check(l.Place)
+	facts, problems := machine.Check(l.Place, l.Line)
 	if len(problems) > 0 {
 		return daemon.State{}, problems
 	}
@@ -86,7 +90,7 @@ func (l Lab) start(ctx context.Context, facts machine.Facts) (daemon.State, erro
 		return daemon.State{}, err
 	}
 	config := daemon.Config{
-		Place: l.Place, CgroupV1: facts.CgroupV1, KeepOOMScore: facts.KeepOOMScore,
+		Place: l.Place, Line: l.Line, CgroupV1: facts.CgroupV1, KeepOOMScore: facts.KeepOOMScore,
 		Snapshotter: facts.Snapshotter, PluginDir: facts.PluginDir,
 	}
 	// Written before each thing that it is needed for to take away again.
@@ -100,13 +104,13 @@ func (l Lab) start(ctx context.Context, facts machine.Facts) (daemon.State, erro
 	if err := config.Write(); err != nil {
 		return daemon.State{}, err
 	}
-	if err := netns.Create(topology.Namespaces()); err != nil {
+	if err := netns.Create(l.Line.Namespaces()); err != nil {
 		return daemon.State{}, err
 	}
-	if err := netns.Wire(); err != nil {
+	if err := netns.Wire(l.Line); err != nil {
 		return daemon.State{}, err
 	}
-	fmt.Fprintf(l.Out, "  networks %s\n", strings.Join(topology.Namespaces(), ", "))
+	fmt.Fprintf(l.Out, "  networks %s\n", strings.Join(l.Line.Namespaces(), ", "))
 	cmd, err := l.spawn()
 	if err != nil {
 		return daemon.State{}, err
@@ -123,7 +127,7 @@ func (l Lab) start(ctx context.Context, facts machine.Facts) (daemon.State, erro
 // seed takes the emulator's first state along: the daemon sees another /var and
 // another working directory.
 func (l Lab) seed() error {
-	file, err := gcptest.SeedFile("lab")
+	file, err := gcptest.SeedFile(l.Line.Seed())
 	if err != nil {
 		return err
 	}

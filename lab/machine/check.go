@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"causeway/lab/place"
+	"causeway/lab/topology"
 )
 
 // Problem is one thing that the machine lacks, with its cure.
@@ -54,9 +56,12 @@ var programs = [][2]string{
 	{"ip", "iproute2"}, {"nsenter", "util-linux"}, {"curl", "curl"}, {"openssl", "openssl"},
 }
 
+// speakers are the programs that a line takes which follows the emulator.
+var speakers = [][2]string{{"bird", "bird2"}}
+
 // Check looks at everything before anything starts. The facts hold only when
 // there is no problem.
-func Check(p place.Place) (Facts, Problems) {
+func Check(p place.Place, line topology.Line) (Facts, Problems) {
 	var problems Problems
 	lack := func(fatal bool, what, cure string) {
 		problems = append(problems, Problem{What: what, Cure: cure, Fatal: fatal})
@@ -66,7 +71,7 @@ func Check(p place.Place) (Facts, Problems) {
 	} else if err := isolation(); err != nil {
 		lack(true, "the right to make namespaces and mounts", fmt.Sprintf("this machine refuses it (%v); an unprivileged container can't run the lab, a virtual machine or a privileged container can", err))
 	}
-	for _, program := range programs {
+	for _, program := range wanted(line) {
 		if _, err := lookPath(program[0]); err != nil {
 			lack(false, "the program "+program[0], "install the package "+program[1]+" (scripts/setup.sh does)")
 		}
@@ -90,6 +95,14 @@ func Check(p place.Place) (Facts, Problems) {
 		lack(false, "disk space", fmt.Sprintf("%d MB are free below %s, 1024 MB are needed", free>>20, p.Cache))
 	}
 	return facts, problems
+}
+
+// wanted lists the programs that a lab with the line takes.
+func wanted(line topology.Line) [][2]string {
+	if line.Moves() {
+		return slices.Concat(programs, speakers)
+	}
+	return programs
 }
 
 func lookPath(program string) (string, error) {

@@ -1,12 +1,14 @@
 package machine
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"causeway/lab/place"
+	"causeway/lab/topology"
 )
 
 func TestDiffTellsWhatCameAndWhatWent(t *testing.T) {
@@ -35,7 +37,15 @@ func TestTwoSnapshotsInARowAreEqual(t *testing.T) {
 // A fresh machine is told everything at once, with a cure for each.
 func TestCheckTellsEverythingAtOnce(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, problems := Check(place.Place{Cache: t.TempDir()})
+	if got := wanted(topology.LineStatic); len(got) != len(programs) {
+		t.Errorf("a line that does not move asks for %v", got)
+	}
+	for _, line := range []topology.Line{topology.LineVPN, topology.LineHub} {
+		if got := wanted(line); !slices.Contains(got, [2]string{"bird", "bird2"}) {
+			t.Errorf("the line %s asks for %v, without bird", line, got)
+		}
+	}
+	_, problems := Check(place.Place{Cache: t.TempDir()}, topology.LineVPN)
 	text := problems.Error()
 	for _, want := range []string{"containerd: install the package containerd", "kubelet: run scripts/build-kubernetes.sh", "things are missing"} {
 		if !strings.Contains(text, want) {

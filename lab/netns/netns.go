@@ -3,7 +3,7 @@
 // namespaces, and each namespace is a bind mount in /var/run/netns, as
 // `ip netns add` makes it, so that nsenter and ip find it.
 //
-//	if err := netns.Create(topology.Namespaces()); err != nil { ... }
+//	if err := netns.Create(line.Namespaces()); err != nil { ... }
 //	err := netns.Do("cw-far", func() error { ... })
 package netns
 

@@ -11,11 +11,11 @@ import (
 	"causeway/lab/topology"
 )
 
-// Wire builds the links, addresses and routes of the topology in namespaces
-// that exist and are empty.
-func Wire() error {
+// Wire builds the links, addresses and routes of the topology that are always
+// there, in namespaces that exist and are empty.
+func Wire(line topology.Line) error {
 	spaces := map[string]*Space{}
-	for _, name := range topology.Namespaces() {
+	for _, name := range line.Namespaces() {
 		s, err := Open(name)
 		if err != nil {
 			return err
@@ -26,18 +26,18 @@ func Wire() error {
 			return fmt.Errorf("prepare network namespace %s: %w", name, err)
 		}
 	}
-	for _, l := range topology.Links() {
+	for _, l := range line.Links() {
 		if err := connect(spaces, l); err != nil {
 			return fmt.Errorf("link %s: %w", l.Name, err)
 		}
 	}
-	for _, a := range topology.Locals() {
+	for _, a := range line.Locals() {
 		err := spaces[a.Namespace].Do(func() error { return address("lo", netip.PrefixFrom(a.Address, a.Address.BitLen())) })
 		if err != nil {
 			return fmt.Errorf("address %s in %s: %w", a.Address, a.Namespace, err)
 		}
 	}
-	for _, r := range topology.Routes() {
+	for _, r := range line.Routes() {
 		if err := spaces[r.Namespace].Do(func() error { return route(r) }); err != nil {
 			return fmt.Errorf("route %s in %s: %w", r.To, r.Namespace, err)
 		}
@@ -62,26 +62,11 @@ func prepare() error {
 }
 
 func connect(spaces map[string]*Space, l topology.Link) error {
-	// Made inside A with its peer in B: the pair is at no time on the machine.
-	err := spaces[l.A.Namespace].Do(func() error {
-		veth := &netlink.Veth{
-			LinkAttrs:     netlink.LinkAttrs{Name: l.Name},
-			PeerName:      l.Name,
-			PeerNamespace: netlink.NsFd(int(spaces[l.B.Namespace].handle)),
-		}
-		return netlink.LinkAdd(veth)
-	})
-	if err != nil {
+	if err := spaces[l.A.Namespace].Pair(l.Name, spaces[l.B.Namespace]); err != nil {
 		return err
 	}
 	for _, end := range []topology.End{l.A, l.B} {
-		err := spaces[end.Namespace].Do(func() error {
-			if err := address(l.Name, end.Address); err != nil {
-				return err
-			}
-			return up(l.Name)
-		})
-		if err != nil {
+		if err := spaces[end.Namespace].Do(func() error { return address(l.Name, end.Address) }); err != nil {
 			return fmt.Errorf("in %s: %w", end.Namespace, err)
 		}
 	}

@@ -1,28 +1,92 @@
 // Package topology holds the lab's names and addresses: the networks of the
 // far side, of the cluster's VPC and of Google's VPC, and who has which address
-// in them. It only names; package netns builds what is named here.
+// in them. It only names; package netns builds what is named here, and package
+// dataplane what follows the emulator.
 //
-//	far  172.31.0.0/16 --tunnel 169.254.10.0/30-- vpc 10.156.0.0/20 --peering 169.254.20.0/30-- master 192.168.50.0/28
+//	far  172.31.0.0/16 --tunnel 169.254.10.0/30-- vpc 10.156.0.0/20 --peering 100.64.20.0/30-- master 192.168.50.0/28
 //
 // Far has a route to the VPC's subnet, and so to each internal load balancer,
 // but none to the control plane; master has none to far. That gap is what the
-// product closes.
+// product closes. Which line lies between far and the VPC is the lab's Line.
 package topology
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // The network namespaces, as they are seen in /var/run/netns.
 const (
 	Prefix = "cw-"
 	Far    = "cw-far"    // the third-party cloud or the on-premises network
+	Hub    = "cw-hub"    // a VPC between far and the cluster's, where the line ends
 	VPC    = "cw-vpc"    // the cluster's VPC: the node, the internal load balancers
 	Master = "cw-master" // Google's VPC: the control plane
 )
 
-// Namespaces lists the lab's network namespaces.
-func Namespaces() []string { return []string{Far, VPC, Master} }
+// Line says what lies between far and the cluster's VPC.
+type Line string
 
-// The Google names of what the lab shows: those of the emulator's seed "lab".
+const (
+	// LineStatic is a tunnel that is there, with routes that nobody changes.
+	LineStatic Line = ""
+	// LineVPN is nothing at first: tunnels, BGP sessions and routes come and go
+	// as the emulator's configuration says.
+	LineVPN Line = "vpn"
+	// LineHub is LineVPN with a hub VPC, where the line ends, peered with the
+	// cluster's.
+	LineHub Line = "hub"
+)
+
+// ParseLine reads a line's name: static, vpn or hub.
+func ParseLine(text string) (Line, error) {
+	for _, l := range []Line{LineStatic, LineVPN, LineHub} {
+		if l.String() == text {
+			return l, nil
+		}
+	}
+	return LineStatic, fmt.Errorf("read line %q: it is static, vpn or hub", text)
+}
+
+func (l Line) String() string {
+	if l == LineStatic {
+		return "static"
+	}
+	return string(l)
+}
+
+// Moves tells whether packets follow the emulator's configuration.
+func (l Line) Moves() bool { return l != LineStatic }
+
+// Seed names the emulator's first state (a file in testdata/gcptest).
+func (l Line) Seed() string {
+	switch l {
+	case LineVPN:
+		return "route"
+	case LineHub:
+		return "hub"
+	}
+	return "lab"
+}
+
+// Clusters names the clusters of the seed, all of which the lab's one control
+// plane stands for.
+func (l Line) Clusters() []string {
+	if l.Moves() {
+		return []string{Cluster, PSCCluster}
+	}
+	return []string{Cluster}
+}
+
+// Namespaces lists the network namespaces.
+func (l Line) Namespaces() []string {
+	if l == LineHub {
+		return []string{Far, Hub, VPC, Master}
+	}
+	return []string{Far, VPC, Master}
+}
+
+// The Google names of what the lab shows: those of the emulator's seeds.
 const (
 	Project  = "lab-project"
 	Region   = "europe-west3"
@@ -31,7 +95,24 @@ const (
 	Network  = "default"
 	Subnet   = "default"
 	NodeName = "gke-private-cluster-default-pool-1"
+
+	PSCCluster = "psc-cluster"  // by Private Service Connect, without a peering
+	FarRegion  = "europe-west4" // another region of the project
+	HubProject = "hub-project"
+	HubNetwork = "hub-vpc"
 )
+
+// NamespaceOf names the namespace that stands for a network of the emulator, by
+// its path, or "" when none does.
+func NamespaceOf(network string) string {
+	switch network {
+	case "projects/" + Project + "/global/networks/" + Network:
+		return VPC
+	case "projects/" + HubProject + "/global/networks/" + HubNetwork:
+		return Hub
+	}
+	return ""
+}
 
 // Addresses. All are variables of the topology, not of the machine: they live
 // in the lab's own namespaces only.
@@ -50,6 +131,12 @@ var (
 
 	MasterCIDR = netip.MustParsePrefix("192.168.50.0/28")
 	MasterIP   = netip.MustParseAddr("192.168.50.2")
+	// PSCEndpoint is the address of the control plane in the VPC's own subnet.
+	PSCEndpoint = netip.MustParseAddr("10.156.0.14")
+
+	FarRegionCIDR = netip.MustParsePrefix("10.164.0.0/20") // the subnet in FarRegion
+	HubCIDR       = netip.MustParsePrefix("10.200.0.0/20")
+	HubHost       = netip.MustParseAddr("10.200.0.2")
 )
 
 // MasterPort is where kube-apiserver listens on MasterIP.
@@ -67,12 +154,29 @@ type Link struct {
 	A, B End
 }
 
-// Links lists the links between the networks.
-func Links() []Link {
-	return []Link{
-		{"tunnel0", End{Far, netip.MustParsePrefix("169.254.10.2/30")}, End{VPC, netip.MustParsePrefix("169.254.10.1/30")}},
-		{"peering0", End{VPC, netip.MustParsePrefix("169.254.20.1/30")}, End{Master, netip.MustParsePrefix("169.254.20.2/30")}},
+// The links that are always there. TunnelName names the others. The peerings' own
+// ranges are not link-local: those are the tunnels' to choose from.
+var (
+	tunnel0 = Link{"tunnel0", End{Far, netip.MustParsePrefix("169.254.10.2/30")}, End{VPC, netip.MustParsePrefix("169.254.10.1/30")}}
+	// Peering is the peering of the cluster's VPC with Google's.
+	Peering = Link{"peering0", End{VPC, netip.MustParsePrefix("100.64.20.1/30")}, End{Master, netip.MustParsePrefix("100.64.20.2/30")}}
+	// HubPeering is the peering of the hub with the cluster's VPC.
+	HubPeering = Link{"hub0", End{Hub, netip.MustParsePrefix("100.64.30.1/30")}, End{VPC, netip.MustParsePrefix("100.64.30.2/30")}}
+)
+
+// TunnelName is the name of a tunnel's link, which the far side's own
+// configuration uses: cw0, cw1 and so on.
+func TunnelName(n int) string { return fmt.Sprintf("cw%d", n) }
+
+// Links lists the links between the networks that are always there.
+func (l Line) Links() []Link {
+	switch l {
+	case LineVPN:
+		return []Link{Peering}
+	case LineHub:
+		return []Link{HubPeering, Peering}
 	}
+	return []Link{tunnel0, Peering}
 }
 
 // Local is an address that a network's own machine has.
@@ -83,13 +187,20 @@ type Local struct {
 
 // Locals lists the addresses that lie on each network's loopback device: they
 // need no further link, and answer on each of the network's links.
-func Locals() []Local {
-	return []Local{
+func (l Line) Locals() []Local {
+	locals := []Local{
 		{Far, FarHost},
 		{Far, Stranger},
 		{VPC, NodeIP},
 		{Master, MasterIP},
 	}
+	if l.Moves() {
+		locals = append(locals, Local{VPC, PSCEndpoint})
+	}
+	if l == LineHub {
+		locals = append(locals, Local{Hub, HubHost})
+	}
+	return locals
 }
 
 // Route is a route of one network; Source is the sender's address that the
@@ -101,17 +212,23 @@ type Route struct {
 	Source    netip.Addr
 }
 
-// Routes lists what each network knows of the others: the subnet's route that
-// a Cloud Router announces to far by default, and the peering's subnet routes.
-func Routes() []Route {
-	vpcFromFar, farFromVPC := Links()[0].B.Address.Addr(), Links()[0].A.Address.Addr()
-	vpcFromMaster, masterFromVPC := Links()[1].A.Address.Addr(), Links()[1].B.Address.Addr()
-	return []Route{
-		{Far, SubnetCIDR, vpcFromFar, FarHost},
-		{VPC, FarCIDR, farFromVPC, NodeIP},
-		{VPC, netip.PrefixFrom(Stranger, 32), farFromVPC, NodeIP},
+// Routes lists what each network always knows of the others: the peering's
+// subnet routes, and on the static line the subnet's route that a Cloud Router
+// announces to far by default.
+func (l Line) Routes() []Route {
+	vpcFromMaster, masterFromVPC := Peering.A.Address.Addr(), Peering.B.Address.Addr()
+	routes := []Route{
 		{VPC, MasterCIDR, masterFromVPC, NodeIP},
 		{Master, SubnetCIDR, vpcFromMaster, MasterIP},
 		{Master, PodCIDR, vpcFromMaster, MasterIP},
 	}
+	if l.Moves() {
+		return routes
+	}
+	vpcFromFar, farFromVPC := tunnel0.B.Address.Addr(), tunnel0.A.Address.Addr()
+	return append(routes,
+		Route{Far, SubnetCIDR, vpcFromFar, FarHost},
+		Route{VPC, FarCIDR, farFromVPC, NodeIP},
+		Route{VPC, netip.PrefixFrom(Stranger, 32), farFromVPC, NodeIP},
+	)
 }

@@ -7,21 +7,41 @@ import (
 	"causeway/lab/topology"
 )
 
+var lines = []topology.Line{topology.LineStatic, topology.LineVPN, topology.LineHub}
+
 // The gap that the product closes: far reaches the VPC, never the control plane.
 func TestFarHasNoWayToTheControlPlane(t *testing.T) {
-	for _, r := range topology.Routes() {
-		if r.Namespace == topology.Far && r.To.Overlaps(topology.MasterCIDR) {
-			t.Errorf("far has a route %s to the control plane", r.To)
+	for _, line := range lines {
+		for _, r := range line.Routes() {
+			if r.Namespace == topology.Far && (line.Moves() || r.To.Overlaps(topology.MasterCIDR)) {
+				t.Errorf("%s: far has a route %s from the start", line, r.To)
+			}
+			if r.Namespace != topology.Far && line.Moves() && r.To.Overlaps(topology.FarCIDR) {
+				t.Errorf("%s: %s has a route %s to far from the start", line, r.Namespace, r.To)
+			}
+			if r.Namespace == topology.Master && (r.To.Overlaps(topology.FarCIDR) || r.To.Contains(topology.Stranger)) {
+				t.Errorf("%s: master has a route %s back to far", line, r.To)
+			}
 		}
-		if r.Namespace == topology.Master && (r.To.Overlaps(topology.FarCIDR) || r.To.Contains(topology.Stranger)) {
-			t.Errorf("master has a route %s back to far", r.To)
+	}
+}
+
+func TestALineIsReadByTheNameThatItTells(t *testing.T) {
+	for _, line := range lines {
+		if got, err := topology.ParseLine(line.String()); err != nil || got != line {
+			t.Errorf("%s: read as %q, %v", line, got, err)
+		}
+	}
+	for _, text := range []string{"", "VPN", "interconnect"} {
+		if got, err := topology.ParseLine(text); err == nil {
+			t.Errorf("%q is read as the line %q", text, got)
 		}
 	}
 }
 
 func TestRangesDoNotOverlap(t *testing.T) {
-	ranges := []netip.Prefix{topology.FarCIDR, topology.SubnetCIDR, topology.PodCIDR, topology.ServiceCIDR, topology.MasterCIDR}
-	for _, l := range topology.Links() {
+	ranges := []netip.Prefix{topology.FarCIDR, topology.SubnetCIDR, topology.PodCIDR, topology.ServiceCIDR, topology.MasterCIDR, topology.FarRegionCIDR, topology.HubCIDR}
+	for _, l := range append(topology.LineStatic.Links(), topology.HubPeering) {
 		ranges = append(ranges, l.A.Address.Masked())
 	}
 	for i, a := range ranges {
@@ -42,6 +62,8 @@ func TestEachAddressLiesInItsRange(t *testing.T) {
 		"the node":               {topology.SubnetCIDR, topology.NodeIP},
 		"the API server":         {topology.MasterCIDR, topology.MasterIP},
 		"the kubernetes Service": {topology.ServiceCIDR, topology.ServiceIP},
+		"the PSC endpoint":       {topology.SubnetCIDR, topology.PSCEndpoint},
+		"the hub's host":         {topology.HubCIDR, topology.HubHost},
 		"the node's Pods":        {topology.PodCIDR, topology.NodePodCIDR.Addr()},
 	} {
 		if !c.in.Contains(c.addr) {
@@ -56,21 +78,31 @@ func TestEachAddressLiesInItsRange(t *testing.T) {
 // Both ends of each link are in one network, and each route's next hop is the
 // other end of a link of that namespace.
 func TestRoutesGoOverLinks(t *testing.T) {
-	hops := map[string]map[netip.Addr]bool{}
-	for _, l := range topology.Links() {
-		if l.A.Address.Masked() != l.B.Address.Masked() {
-			t.Errorf("link %s: %s and %s are in different networks", l.Name, l.A.Address, l.B.Address)
+	for _, line := range lines {
+		hops := map[string]map[netip.Addr]bool{}
+		for _, name := range line.Namespaces() {
+			hops[name] = map[netip.Addr]bool{}
 		}
-		for _, pair := range [][2]topology.End{{l.A, l.B}, {l.B, l.A}} {
-			if hops[pair[0].Namespace] == nil {
-				hops[pair[0].Namespace] = map[netip.Addr]bool{}
+		for _, l := range line.Links() {
+			if l.A.Address.Masked() != l.B.Address.Masked() {
+				t.Errorf("%s: link %s: %s and %s are in different networks", line, l.Name, l.A.Address, l.B.Address)
 			}
-			hops[pair[0].Namespace][pair[1].Address.Addr()] = true
+			for _, pair := range [][2]topology.End{{l.A, l.B}, {l.B, l.A}} {
+				if hops[pair[0].Namespace] == nil {
+					t.Fatalf("%s: link %s ends in %s, which is not there", line, l.Name, pair[0].Namespace)
+				}
+				hops[pair[0].Namespace][pair[1].Address.Addr()] = true
+			}
 		}
-	}
-	for _, r := range topology.Routes() {
-		if !hops[r.Namespace][r.Via] {
-			t.Errorf("route %s in %s goes over %s, which no link of it reaches", r.To, r.Namespace, r.Via)
+		for _, r := range line.Routes() {
+			if !hops[r.Namespace][r.Via] {
+				t.Errorf("%s: route %s in %s goes over %s, which no link of it reaches", line, r.To, r.Namespace, r.Via)
+			}
+		}
+		for _, a := range line.Locals() {
+			if hops[a.Namespace] == nil {
+				t.Errorf("%s: %s lies in %s, which is not there", line, a.Address, a.Namespace)
+			}
 		}
 	}
 }
