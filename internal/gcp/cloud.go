@@ -45,6 +45,7 @@ type Cloud struct {
 	networks        *compute.NetworksClient
 	forwardingRules *compute.ForwardingRulesClient
 	routers         *compute.RoutersClient
+	routes          *compute.RoutesClient
 	operations      *compute.RegionOperationsClient
 	global          *compute.GlobalOperationsClient
 	clusters        *container.ClusterManagerClient
@@ -53,8 +54,11 @@ type Cloud struct {
 	rawCompute      rawAPI
 	rawContainer    rawAPI
 
+	routerLocks locks // one edit of a router at a time
+
 	requestID func() string
 	now       func() time.Time
+	pause     func(context.Context, time.Duration) error // between two questions
 }
 
 // New opens the door. It makes no call; it fails when a client cannot be made.
@@ -73,7 +77,10 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 		}
 		return out
 	}
-	c := &Cloud{requestID: config.RequestID, now: time.Now,
+	if config.Retry.Sleep == nil {
+		config.Retry.Sleep = sleep
+	}
+	c := &Cloud{requestID: config.RequestID, now: time.Now, pause: config.Retry.Sleep,
 		rawCompute:   rawAPI{client, withSlash(first(computeBase(config.Endpoints.Compute), "https://compute.googleapis.com")) + "compute/v1/"},
 		rawContainer: rawAPI{client, withSlash(first(config.Endpoints.Container, "https://container.googleapis.com")) + "v1/"},
 	}
@@ -113,6 +120,9 @@ func (c *Cloud) openCompute(ctx context.Context, options []option.ClientOption) 
 	if c.routers, err = compute.NewRoutersRESTClient(ctx, options...); err != nil {
 		return err
 	}
+	if c.routes, err = compute.NewRoutesRESTClient(ctx, options...); err != nil {
+		return err
+	}
 	if c.operations, err = compute.NewRegionOperationsRESTClient(ctx, options...); err != nil {
 		return err
 	}
@@ -124,6 +134,7 @@ func (c *Cloud) openCompute(ctx context.Context, options []option.ClientOption) 
 	c.networks.CallOptions = &compute.NetworksCallOptions{}
 	c.forwardingRules.CallOptions = &compute.ForwardingRulesCallOptions{}
 	c.routers.CallOptions = &compute.RoutersCallOptions{}
+	c.routes.CallOptions = &compute.RoutesCallOptions{}
 	c.operations.CallOptions = &compute.RegionOperationsCallOptions{}
 	c.global.CallOptions = &compute.GlobalOperationsCallOptions{}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"cloud.google.com/go/container/apiv1/containerpb"
 )
@@ -18,12 +19,15 @@ type Cluster struct {
 	Version  string // of the control plane: 1.36.3-gke.1
 
 	PrivateEndpoint string // IP inside the VPC or Google's peered network, "" without
-	PublicEndpoint  string
-	DNSEndpoint     string // name under gke.goog; "" without
-	DNSExternal     bool   // the DNS endpoint takes traffic from outside
-	IPEndpointsOff  bool   // only the DNS endpoint is left
-	GlobalAccess    bool   // the private endpoint answers other regions
-	CA              []byte // PEM
+	// PrivateEndpointSubnet is where the private endpoint of a cluster behind Private
+	// Service Connect lies; the zero Ref when it is not told.
+	PrivateEndpointSubnet Ref
+	PublicEndpoint        string
+	DNSEndpoint           string // name under gke.goog; "" without
+	DNSExternal           bool   // the DNS endpoint takes traffic from outside
+	IPEndpointsOff        bool   // only the DNS endpoint is left
+	GlobalAccess          bool   // the private endpoint answers other regions
+	CA                    []byte // PEM
 
 	PeeringName  string       // VPC peering to the control plane; "" means Private Service Connect
 	MasterCIDR   netip.Prefix // of the control plane, peering type only
@@ -36,13 +40,32 @@ type Cluster struct {
 
 	L4ILBSubsetting bool // decides by what a Service asks for its address
 	Authorized      AuthorizedNetworks
+	// NewEndpointsConfig: the cluster tells ipEndpointsConfig, by which its control
+	// plane is then changed as well; older ones only tell what it replaces.
+	NewEndpointsConfig bool
 }
+
+// Region is the region in which the control plane is.
+func (c Cluster) Region() string { return region(c.Location) }
 
 // AuthorizedNetworks is who may talk to the control plane's IP endpoints.
 type AuthorizedNetworks struct {
 	Enabled         bool
 	PrivateEnforced bool // the list counts for the private endpoint as well
-	CIDRs           []netip.Prefix
+	CIDRs           []AuthorizedNetwork
+}
+
+// AuthorizedNetwork is one of the list.
+type AuthorizedNetwork struct {
+	CIDR netip.Prefix
+	Name string // its displayName, "" without
+}
+
+// Covers says whether one of the list holds all of a range.
+func (a AuthorizedNetworks) Covers(wanted netip.Prefix) bool {
+	return slices.ContainsFunc(a.CIDRs, func(one AuthorizedNetwork) bool {
+		return one.CIDR.Bits() <= wanted.Bits() && one.CIDR.Overlaps(wanted)
+	})
 }
 
 // Ready says whether the control plane serves: a cluster that is being changed
@@ -51,9 +74,13 @@ func (c Cluster) Ready() bool {
 	return c.Status == "RUNNING" || c.Status == "RECONCILING" || c.Status == "DEGRADED"
 }
 
+func clusterPath(project, location, name string) string {
+	return fmt.Sprintf("projects/%s/locations/%s/clusters/%s", project, location, name)
+}
+
 // Cluster reads one.
 func (c *Cloud) Cluster(ctx context.Context, project, location, name string) (Cluster, error) {
-	path := fmt.Sprintf("projects/%s/locations/%s/clusters/%s", project, location, name)
+	path := clusterPath(project, location, name)
 	found, err := c.clusters.GetCluster(ctx, &containerpb.GetClusterRequest{Name: path})
 	if err != nil {
 		return Cluster{}, wrap("read", "cluster "+path, err)
@@ -109,6 +136,10 @@ func endpoints(out *Cluster, c *containerpb.Cluster, older olderFields) {
 	ip, dns := c.GetControlPlaneEndpointsConfig().GetIpEndpointsConfig(), c.GetControlPlaneEndpointsConfig().GetDnsEndpointConfig()
 	out.PrivateEndpoint = first(ip.GetPrivateEndpoint(), older.privateEndpoint)
 	out.PublicEndpoint = first(ip.GetPublicEndpoint(), older.publicEndpoint)
+	out.NewEndpointsConfig = ip != nil
+	if link := first(ip.GetPrivateEndpointSubnetwork(), older.privateEndpointSubnet); link != "" {
+		out.PrivateEndpointSubnet = parseRef(link, out.Network.Project, out.Region())
+	}
 	out.GlobalAccess = ip.GetGlobalAccess() || older.globalAccess
 	out.IPEndpointsOff = ip != nil && ip.Enabled != nil && !ip.GetEnabled()
 	out.DNSEndpoint, out.DNSExternal = dns.GetEndpoint(), dns.GetAllowExternalTraffic()
@@ -129,7 +160,7 @@ func authorized(c *containerpb.Cluster, older olderFields) AuthorizedNetworks {
 	out := AuthorizedNetworks{Enabled: from.GetEnabled(), PrivateEnforced: from.GetPrivateEndpointEnforcementEnabled()}
 	for _, block := range from.GetCidrBlocks() {
 		if cidr := prefix(block.GetCidrBlock()); cidr.IsValid() {
-			out.CIDRs = append(out.CIDRs, cidr)
+			out.CIDRs = append(out.CIDRs, AuthorizedNetwork{CIDR: cidr, Name: block.GetDisplayName()})
 		}
 	}
 	return out

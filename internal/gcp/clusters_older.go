@@ -12,17 +12,20 @@ type olderFields struct {
 	publicOff       bool
 	globalAccess    bool
 	privateNodes    bool
-	authorized      *containerpb.MasterAuthorizedNetworksConfig
+	// privateEndpointSubnet is a link.
+	privateEndpointSubnet string
+	authorized            *containerpb.MasterAuthorizedNetworksConfig
 }
 
 func readOlder(c *containerpb.Cluster) olderFields {
 	private := c.GetPrivateClusterConfig()
 	return olderFields{
-		privateEndpoint: private.GetPrivateEndpoint(),
-		publicEndpoint:  private.GetPublicEndpoint(),
-		publicOff:       private.GetEnablePrivateEndpoint(),
-		globalAccess:    private.GetMasterGlobalAccessConfig().GetEnabled(),
-		privateNodes:    private.GetEnablePrivateNodes(),
-		authorized:      c.GetMasterAuthorizedNetworksConfig(),
+		privateEndpoint:       private.GetPrivateEndpoint(),
+		publicEndpoint:        private.GetPublicEndpoint(),
+		publicOff:             private.GetEnablePrivateEndpoint(),
+		globalAccess:          private.GetMasterGlobalAccessConfig().GetEnabled(),
+		privateNodes:          private.GetEnablePrivateNodes(),
+		privateEndpointSubnet: private.GetPrivateEndpointSubnetwork(),
+		authorized:            c.GetMasterAuthorizedNetworksConfig(),
 	}
 }

@@ -25,7 +25,7 @@ func TestClustersOfEveryKind(t *testing.T) {
 		Network:    Ref{Project: "lab-project", Name: "default"},
 		Subnetwork: Ref{Project: "lab-project", Region: "europe-west3", Name: "default"},
 		PodCIDR:    netip.MustParsePrefix("10.36.0.0/14"), ServiceCIDR: netip.MustParsePrefix("10.40.0.0/20"),
-		L4ILBSubsetting: true, Authorized: AuthorizedNetworks{Enabled: true},
+		L4ILBSubsetting: true, Authorized: AuthorizedNetworks{Enabled: true}, NewEndpointsConfig: true,
 	}
 	for seed, change := range map[string]func(*Cluster){
 		"lab":          func(*Cluster) {},
@@ -33,7 +33,9 @@ func TestClustersOfEveryKind(t *testing.T) {
 		"psc": func(c *Cluster) {
 			c.Name, c.PeeringName, c.MasterCIDR = "psc-cluster", "", netip.Prefix{}
 			c.PrivateEndpoint, c.PublicEndpoint, c.GlobalAccess, c.DNSExternal = "10.156.0.3", "203.0.113.10", true, true
-			c.Authorized.PrivateEnforced, c.Authorized.CIDRs = true, []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+			c.Authorized.PrivateEnforced = true
+			c.Authorized.CIDRs = []AuthorizedNetwork{{CIDR: netip.MustParsePrefix("198.51.100.0/24"), Name: "office"}}
+			c.PrivateEndpointSubnet = c.Subnetwork
 		},
 		"sharedvpc": func(c *Cluster) {
 			c.Name, c.Project = "shared-cluster", "service-project"
@@ -131,6 +133,7 @@ func TestNetworkWithItsPeering(t *testing.T) {
 	want := Network{Project: project, Name: "default", RoutingMode: "REGIONAL", Peerings: []Peering{{
 		Name: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-peer", State: "ACTIVE",
 		Network: Ref{Project: "gke-prod-europe-west3-1a2b", Name: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-net"},
+		StateDetails: "[2026-10-01T08:00:00.000-00:00]: Connected.", ExchangeSubnetRoutes: true, ExportSubnetRoutesWithPublicIP: true,
 	}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -198,7 +201,7 @@ func TestAClusterThatTellsOnlyTheOlderFields(t *testing.T) {
 		PrivateEndpoint: "192.168.50.2", PublicEndpoint: "203.0.113.9", GlobalAccess: true, PeeringName: "gke-x-peer", PrivateNodes: true,
 		Network: Ref{Project: project, Name: "default"}, Subnetwork: Ref{Project: project, Region: area, Name: "default"},
 		PodCIDR: netip.MustParsePrefix("10.36.0.0/14"), ServiceCIDR: netip.MustParsePrefix("10.40.0.0/20"),
-		Authorized: AuthorizedNetworks{Enabled: true, CIDRs: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}},
+		Authorized: AuthorizedNetworks{Enabled: true, CIDRs: []AuthorizedNetwork{{CIDR: netip.MustParsePrefix("198.51.100.0/24")}}},
 	}
 	if diff := cmp.Diff(want, got, comparers()); diff != "" {
 		t.Error(diff)

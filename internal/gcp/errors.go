@@ -30,6 +30,11 @@ const (
 	codeOutside      = "CW-NET-OUTSIDE-SUBNET"
 	codeTaken        = "CW-NET-ADDRESS-TAKEN"
 	codeInUse        = "CW-NET-ADDRESS-IN-USE"
+	codeNoPeering    = "CW-NET-NO-PEERING"
+	codePeeringGone  = "CW-NET-PEERING-GONE"
+	codePeeringBusy  = "CW-NET-PEERING-BUSY"
+	codeAuthNetworks = "CW-GCP-AUTH-NETWORKS"
+	codePublic       = "CW-NET-PUBLIC"
 )
 
 // permissionForms are the wordings in which the APIs name a missing permission.
@@ -202,8 +207,16 @@ func (e *Error) classify() {
 		e.code = codeOutside
 	case says("in-use and would result in a conflict", "IP_IN_USE") || e.Reason == "IP_IN_USE_BY_ANOTHER_RESOURCE":
 		e.code = codeTaken
+	case strings.HasPrefix(e.Resource, "router ") && says("overlap", "associated with multiple interfaces"):
+		e.code = codeLinkLocal
+	case strings.HasPrefix(e.Resource, "router ") && says("exceeds the maximum") && says("dvertised"):
+		e.code = codeBGPRanges
+	case !strings.Contains(e.Resource, "address") && (says("already being used by") || e.Reason == "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE"):
+		e.code = codeHeld
 	case says("already being used by") || e.Reason == "resourceInUseByAnotherResource" || e.Reason == "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE":
 		e.code = codeInUse
+	case says("is not a reserved network"): // among a private endpoint's authorized ones
+		e.code = codePublic
 	case says("Constraint ") && says("violated"):
 		e.code = codeOrgPolicy
 	case e.Reason == "quotaExceeded" || e.Reason == "QUOTA_EXCEEDED" || e.Reason == "rateLimitExceeded" || e.HTTP == http.StatusTooManyRequests:

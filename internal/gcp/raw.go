@@ -92,3 +92,21 @@ func (c *Cloud) change(ctx context.Context, method, path string, body any) (*com
 	}
 	return op, nil
 }
+
+// inner is the object at a path of fields, nil when there is none.
+func (d document) inner(fields ...string) document {
+	for _, field := range fields {
+		next, ok := d[field].(map[string]any)
+		if !ok {
+			return nil
+		}
+		d = next
+	}
+	return d
+}
+
+// list is a field that is an array; its elements are the document's own.
+func (d document) list(field string) []any {
+	out, _ := d[field].([]any)
+	return out
+}

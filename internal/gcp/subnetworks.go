@@ -1,11 +1,15 @@
 package gcp
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"cloud.google.com/go/compute/apiv1/computepb"
+	"google.golang.org/api/iterator"
 )
 
 // Subnetwork is a subnet with its ranges.
@@ -28,15 +32,46 @@ func (c *Cloud) Subnetwork(ctx context.Context, project, region, name string) (S
 	if err != nil {
 		return Subnetwork{}, wrap("read", fmt.Sprintf("subnetwork projects/%s/regions/%s/subnetworks/%s", project, region, name), err)
 	}
-	out := Subnetwork{
-		Project: project, Region: region, Name: found.GetName(), Purpose: found.GetPurpose(),
-		Network: parseRef(found.GetNetwork(), project, "").Name, PrivateGoogleAccess: found.GetPrivateIpGoogleAccess(),
-		Range: prefix(found.GetIpCidrRange()), Secondary: map[string]netip.Prefix{},
+	return toSubnetwork(project, region, found), nil
+}
+
+// Subnetworks lists those of a network in all regions, sorted by region and name.
+// It fails with CW-GCP-UNAVAILABLE when a region did not answer: a list with a
+// hole would hide ranges that overlap.
+func (c *Cloud) Subnetworks(ctx context.Context, network Ref) ([]Subnetwork, error) {
+	filter, resource := networkFilter(network), "subnetworks of "+networkPath(network)
+	var out []Subnetwork
+	for items := c.subnetworks.AggregatedList(ctx, &computepb.AggregatedListSubnetworksRequest{Project: network.Project, Filter: &filter}); ; {
+		scope, err := items.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
+		if err != nil {
+			return nil, wrap("list", resource, err)
+		}
+		if scope.Value.GetWarning().GetCode() == "UNREACHABLE" {
+			return nil, &Error{Verb: "list", Resource: resource, Message: scope.Key + " does not answer: " + scope.Value.GetWarning().GetMessage(), code: codeUnavailable}
+		}
+		for _, one := range scope.Value.GetSubnetworks() {
+			if parseRef(one.GetNetwork(), network.Project, "") == network {
+				out = append(out, toSubnetwork(network.Project, parseRef(one.GetRegion(), "", "").Name, one))
+			}
+		}
 	}
-	for _, one := range found.GetSecondaryIpRanges() {
+	slices.SortFunc(out, func(a, b Subnetwork) int { return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Name, b.Name)) })
+	return out, nil
+}
+
+func toSubnetwork(project, region string, s *computepb.Subnetwork) Subnetwork {
+	out := Subnetwork{
+		Project: project, Region: region, Name: s.GetName(), Purpose: s.GetPurpose(),
+		Network: parseRef(s.GetNetwork(), project, "").Name, PrivateGoogleAccess: s.GetPrivateIpGoogleAccess(),
+		Range: prefix(s.GetIpCidrRange()), Secondary: map[string]netip.Prefix{},
+	}
+	for _, one := range s.GetSecondaryIpRanges() {
 		out.Secondary[one.GetRangeName()] = prefix(one.GetIpCidrRange())
 	}
-	return out, nil
+	return out
 }
 
 // prefix reads a CIDR of Google's; what is empty or malformed is the invalid prefix.

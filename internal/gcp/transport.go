@@ -85,7 +85,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	pause := t.retry.First
 	for attempt := 1; ; attempt++ {
 		response, text, err := t.once(r, body)
-		if attempt >= attempts || r.Context().Err() != nil || !worthRepeating(response, text, err) {
+		if attempt >= attempts || r.Context().Err() != nil || !worthRepeating(r, response, text, err) {
 			return response, err
 		}
 		if err := t.retry.Sleep(r.Context(), max(pause, retryAfter(response, t.retry.Longest))); err != nil {
@@ -148,9 +148,10 @@ func (t *transport) sign(r *http.Request) error {
 }
 
 // repeatable says whether a call has the same effect when it arrives twice: it
-// only reads, or it carries a requestId, by which Google knows it again.
+// only reads, it sets something to a whole value (PUT), or it carries a requestId,
+// by which Google knows it again.
 func repeatable(r *http.Request) bool {
-	if r.Method == http.MethodGet || r.URL.Query().Get("requestId") != "" {
+	if r.Method == http.MethodGet || r.Method == http.MethodPut || r.URL.Query().Get("requestId") != "" {
 		return true
 	}
 	for _, reader := range []string{"/wait", ":testIamPermissions", "/testIamPermissions", ":generateAccessToken"} {
@@ -161,7 +162,7 @@ func repeatable(r *http.Request) bool {
 	return false
 }
 
-func worthRepeating(response *http.Response, text []byte, err error) bool {
+func worthRepeating(r *http.Request, response *http.Response, text []byte, err error) bool {
 	if err != nil {
 		var token *tokenError
 		return !errors.As(err, &token) && !errors.Is(err, context.Canceled)
@@ -172,7 +173,7 @@ func worthRepeating(response *http.Response, text []byte, err error) bool {
 	case http.StatusForbidden:
 		return bytes.Contains(text, []byte("rateLimitExceeded"))
 	case http.StatusBadRequest: // a resource that is being made is not ready yet
-		return bytes.Contains(text, []byte("resourceNotReady"))
+		return bytes.Contains(text, []byte("resourceNotReady")) && r.Context().Value(readAnewKey{}) == nil
 	}
 	return false
 }
