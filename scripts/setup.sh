@@ -22,10 +22,6 @@ has_stream() { # a module of its own on Debian, built in elsewhere
 	has nginx || return 1
 	[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || nginx -V 2>&1 | grep -Eq -- '--with-stream( |$)'
 }
-has_swanctl() { # the parser of swanctl.conf stands in a daemon that it talks to
-	has swanctl && { has charon-systemd || [ -x /usr/lib/ipsec/charon ] || [ -x /usr/libexec/ipsec/charon ]; }
-}
-has_frr() { has vtysh || [ -x /usr/lib/frr/vtysh ]; }
 has_cni() { [ -x /usr/lib/cni/ptp ] || [ -x /opt/cni/bin/ptp ] || [ -x /usr/libexec/cni/ptp ]; }
 
 # Looked for by what they bring, not by name: a machine with Docker's own
@@ -37,8 +33,9 @@ has curl || tests="$tests curl"
 has openssl || tests="$tests openssl"
 has debootstrap || tests="$tests debootstrap"
 has bird || tests="$tests bird2" # the lab's BGP speaker too
-has_frr || tests="$tests frr"
-has_swanctl || tests="$tests strongswan-swanctl charon-systemd"
+has vtysh || tests="$tests frr"
+has swanctl || tests="$tests strongswan-swanctl"
+has charon-systemd || tests="$tests charon-systemd" # holds the other half of swanctl's parser
 { has containerd && has ctr && has containerd-shim-runc-v2; } || lab="$lab containerd"
 has runc || lab="$lab runc"
 has_cni || lab="$lab containernetworking-plugins"
