@@ -1,9 +1,11 @@
 package gcptest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -55,7 +57,7 @@ func checkAdvertisement(at string, from object) *Error {
 	ranges := entries(from, "advertisedIpRanges")
 	groups, _ := from["advertisedGroups"].([]any)
 	if text(from, "advertiseMode") != "CUSTOM" && len(ranges)+len(groups) > 0 {
-		return invalid(fmt.Sprintf("Invalid value for field '%s.advertiseMode': 'DEFAULT'. Advertised groups and ranges can only be specified with the CUSTOM advertise mode.", at))
+		return invalid(fmt.Sprintf("Invalid value for field '%s.advertiseMode': 'DEFAULT'. Router cannot have a custom advertisement configuration in default mode.", at))
 	}
 	if len(ranges) > rangesPerSession {
 		return invalid(fmt.Sprintf("Invalid value for field '%s.advertisedIpRanges': ''. The number of advertised IP ranges (%d) exceeds the maximum of %d.", at, len(ranges), rangesPerSession))
@@ -64,7 +66,7 @@ func checkAdvertisement(at string, from object) *Error {
 	for i, one := range ranges {
 		prefix, ok := parseRange(text(one, "range"))
 		if !ok || prefix != prefix.Masked() || seen[prefix] {
-			return invalid(fmt.Sprintf("Invalid value for field '%s.advertisedIpRanges[%d].range': '%s'. Must be a unique CIDR range without host bits.", at, i, text(one, "range")))
+			return invalid(fmt.Sprintf("Invalid value for field '%s.advertisedIpRanges[%d].range': '%s'. Must be a CIDR address range.", at, i, text(one, "range")))
 		}
 		seen[prefix] = true
 	}
@@ -97,7 +99,6 @@ func (s *Server) checkInterfaces(at string, router object) (map[string]netip.Pre
 				return nil, invalid(fmt.Sprintf("Invalid value for field '%s.ipRange': '%s'. IP range overlaps with the IP range '%s' of interface '%s' in the same network.", field, given, other, holder))
 			}
 		}
-		others[prefix] = path.Base(at) + "/" + name
 		out[name] = prefix
 	}
 	return out, nil
@@ -153,7 +154,36 @@ func (s *Server) checkCarrier(at, field string, one object, taken map[string]boo
 	return nil
 }
 
-// checkPeer: the two sentences on addresses are Google's own.
+// short is how Google quotes an object in an error.
+func short(o object) string {
+	text, err := json.Marshal(o)
+	if err != nil || len(text) <= 64 {
+		return string(text)
+	}
+	return string(text[:64]) + "..."
+}
+
+// multiple refuses a peer whose address lies in the links of several interfaces of
+// its router, in Google's words.
+func multiple(i int, peer object, interfaces map[string]netip.Prefix) *Error {
+	far, err := netip.ParseAddr(text(peer, "peerIpAddress"))
+	if err != nil {
+		return nil
+	}
+	var holders []string
+	for name, link := range interfaces {
+		if link.IsValid() && link.Masked().Contains(far) {
+			holders = append(holders, name)
+		}
+	}
+	if len(holders) < 2 {
+		return nil
+	}
+	slices.Sort(holders)
+	return invalid(fmt.Sprintf("Invalid value for field 'resource.bgpPeers[%d]': '%s'. BGP peer \"%s\" associated with multiple interfaces: %s", i, short(peer), text(peer, "name"), strings.Join(holders, "; ")))
+}
+
+// checkPeer: the sentences on two addresses on addresses are Google's own.
 func checkPeer(i int, peer object, speaks bool, interfaces map[string]netip.Prefix) *Error {
 	name, field := text(peer, "name"), fmt.Sprintf("resource.bgpPeers[%d]", i)
 	if !speaks {
@@ -166,11 +196,14 @@ func checkPeer(i int, peer object, speaks bool, interfaces map[string]netip.Pref
 	if !ok {
 		return invalid(fmt.Sprintf("Invalid value for field '%s.interfaceName': '%s'. Interface is not specified in the router.", field, text(peer, "interfaceName")))
 	}
+	if failure := multiple(i, peer, interfaces); failure != nil {
+		return failure
+	}
 	local, remote := text(peer, "ipAddress"), text(peer, "peerIpAddress")
 	far, err := netip.ParseAddr(remote)
 	switch {
 	case remote != "" && local == "":
-		return invalid(fmt.Sprintf("In BGP Peer \"%s\", peer IP address %s is specified, but IP address is not specified.", name, remote))
+		return invalid(fmt.Sprintf("Invalid value for field '"+field+"': '%s'. In BGP Peer \"%s\", peer IP address %s is specified, but IP address is not specified.", short(peer), name, remote))
 	case linked.IsValid() && local != "" && local != linked.Addr().String():
 		return invalid(fmt.Sprintf("BGP Peer \"%s\" has IP address %s different from interface IP address %s", name, local, linked.Addr()))
 	case remote != "" && (err != nil || !linked.Contains(far) || far == linked.Addr() || !hostOf(netip.PrefixFrom(far, linked.Bits()))):

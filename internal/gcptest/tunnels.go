@@ -26,7 +26,10 @@ func insertTunnel(c *call) (any, *Error) {
 // tunnel checks an HA VPN tunnel's body and resolves what it refers to.
 func (c *call) tunnel() (object, *Error) {
 	body := clone(c.body)
-	if text(body, "targetVpnGateway") != "" || text(body, "peerGcpGateway") != "" || text(body, "peerIp") != "" {
+	if ip := text(body, "peerIp"); ip != "" && text(body, "vpnGateway") != "" {
+		return nil, invalid(fmt.Sprintf("Invalid value for field 'resource.peerIp': '%s'. Cannot specify peer IP for HA VPN tunnel creation, please specify peerExternalGateway or peerGcpGateway instead.", ip))
+	}
+	if text(body, "targetVpnGateway") != "" || text(body, "peerGcpGateway") != "" {
 		return nil, invalid("Invalid value for field 'resource.vpnGateway': ''. Only tunnels of an HA VPN gateway to an external VPN gateway are emulated.")
 	}
 	found := map[string]string{}
@@ -60,6 +63,12 @@ func (c *call) tunnel() (object, *Error) {
 			return nil, invalid(fmt.Sprintf("Invalid value for field 'resource.%s': '%d'. The gateway '%s' has no such interface.", one.field, id, path.Base(found[one.gateway])))
 		}
 	}
+	for _, other := range s.tunnelsOf(found["vpnGateway"]) {
+		if s.sameEnds(s.objects[other], body) {
+			id, _ := number(body, "peerExternalGatewayInterface")
+			return nil, invalid(fmt.Sprintf("Invalid value for field 'resource.peerExternalGatewayInterface': '%d'. A tunnel with same peer external VPN gateway interface and VPN gateway interface already exists: '%s'.", id, other))
+		}
+	}
 	if ike, ok := number(body, "ikeVersion"); ok && ike != 1 && ike != 2 {
 		return nil, invalid(fmt.Sprintf("Invalid value for field 'resource.ikeVersion': '%d'. Must be 1 or 2.", ike))
 	}
@@ -69,6 +78,18 @@ func (c *call) tunnel() (object, *Error) {
 		return nil, invalid("Invalid value for field 'resource.sharedSecret'. Must be printable ASCII.")
 	}
 	return body, nil
+}
+
+// sameEnds says whether two tunnels of one gateway have the same outside addresses.
+func (s *Server) sameEnds(a, b object) bool {
+	for _, field := range []string{"peerExternalGatewayInterface", "vpnGatewayInterface"} {
+		left, _ := number(a, field)
+		right, _ := number(b, field)
+		if left != right {
+			return false
+		}
+	}
+	return text(a, "peerExternalGateway") == text(b, "peerExternalGateway")
 }
 
 // completeTunnel moves the pre-shared key out of reach of every answer, and fills

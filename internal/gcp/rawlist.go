@@ -1,0 +1,67 @@
+package gcp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// aggregated hands out each item of an aggregatedList, page by page, by region. A
+// region that did not answer is an error: a list with a hole must not pass for a
+// whole one.
+func (c *Cloud) aggregated(ctx context.Context, project, collection, resource string, each func(region string, item json.RawMessage) error) error {
+	query := url.Values{}
+	for {
+		text, err := c.rawCompute.call(ctx, http.MethodGet, fmt.Sprintf("projects/%s/aggregated/%s", project, collection), query, nil)
+		if err != nil {
+			return wrap("list", resource, err)
+		}
+		var page struct {
+			Items         map[string]map[string]json.RawMessage `json:"items"`
+			NextPageToken string                                `json:"nextPageToken"`
+		}
+		if err := json.Unmarshal(text, &page); err != nil {
+			return wrap("list", resource, errors.Join(errors.New("read answer"), err))
+		}
+		for _, scope := range slices.Sorted(maps.Keys(page.Items)) {
+			if err := eachOf(page.Items[scope], scope, collection, resource, each); err != nil {
+				return err
+			}
+		}
+		if page.NextPageToken == "" {
+			return nil
+		}
+		query.Set("pageToken", page.NextPageToken)
+	}
+}
+
+func eachOf(scope map[string]json.RawMessage, name, collection, resource string, each func(string, json.RawMessage) error) error {
+	var warning struct{ Code, Message string }
+	var items []json.RawMessage
+	for _, part := range []struct {
+		text json.RawMessage
+		into any
+	}{{scope["warning"], &warning}, {scope[collection], &items}} {
+		if len(part.text) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(part.text, part.into); err != nil {
+			return wrap("list", resource, errors.Join(errors.New("read answer"), err))
+		}
+	}
+	if warning.Code == "UNREACHABLE" {
+		return unreached(resource, name, warning.Message)
+	}
+	for _, item := range items {
+		if err := each(strings.TrimPrefix(name, "regions/"), item); err != nil {
+			return wrap("list", resource, errors.Join(errors.New("read answer"), err))
+		}
+	}
+	return nil
+}
