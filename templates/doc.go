@@ -1,5 +1,6 @@
 // Package templates owns the text that causeway hands to others: the nginx
-// configuration and the Kubernetes manifests, embedded, one folder a method.
+// configuration and the Kubernetes manifests, and the far side's half of a VPN
+// line (FarSide), embedded, one folder a method.
 //
 // It turns checked values into text and nothing else: no network, no files, no
 // clock. Every value is validated before it is rendered, so that nothing that a
@@ -10,6 +11,8 @@
 //	values := templates.ILB{Exposure: "prod", Namespace: "causeway-prod", Mode: templates.Terminate, ...}
 //	manifests, err := values.Manifests()
 //	for _, m := range manifests { apply(m.Object) }
+//
+// The far side's files name every pre-shared key by reference; none holds one.
 //
 // # What an image must hold
 //

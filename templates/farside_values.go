@@ -43,7 +43,7 @@ func (f FarSide) validateASNs() error {
 	var problems []error
 	// RFC 6996's ranges, without the last number of each (RFC 7300).
 	if n := f.GoogleASN; (n < 64512 || n > 65534) && (n < 4200000000 || n > 4294967294) {
-		problems = append(problems, fmt.Errorf("Google's ASN: %d is not private (64512 to 65534, 4200000000 to 4294967294)", n))
+		problems = append(problems, fmt.Errorf("cloud router's ASN: %d is not private (64512 to 65534, 4200000000 to 4294967294)", n))
 	}
 	switch n := f.PeerASN; {
 	case n == 0 || n == 23456 || n == 65535 || n == 4294967295:
@@ -116,13 +116,13 @@ func (f FarSide) tunnelProblems(i int, t FarTunnel) (problems []error) {
 		bad("key reference: is not a file's or a variable's name (letters, digits, dots, dashes; no path)")
 	}
 	if t.GoogleInterface != 0 && t.GoogleInterface != 1 {
-		bad("Google's interface: %d is not 0 or 1", t.GoogleInterface)
+		bad("gateway interface: %d is not 0 or 1", t.GoogleInterface)
 	}
 	if f.Peer == PeerAWS && t.GoogleInterface != i/2 {
-		bad("Google's interface: %d, but AWS's connection %c ends at %d", t.GoogleInterface, 'A'+rune(i/2), i/2)
+		bad("gateway interface: %d, but AWS's connection %c ends at %d", t.GoogleInterface, 'A'+rune(i/2), i/2)
 	}
 	if !outside(t.GoogleAddress) {
-		bad("Google's address: %s is not an IPv4 address to send to", t.GoogleAddress)
+		bad("gateway address: %s is not an IPv4 address to send to", t.GoogleAddress)
 	}
 	if t.PeerAddress.IsValid() && (!outside(t.PeerAddress) || t.PeerAddress == t.GoogleAddress) {
 		bad("peer's address: %s is not an IPv4 address of the far side's", t.PeerAddress)
@@ -141,7 +141,7 @@ func (f FarSide) tunnelProblems(i int, t FarTunnel) (problems []error) {
 			bad("link: %s overlaps tunnel %d's %s", t.Link, j, other.Link)
 		}
 		if (t.GoogleInterface == other.GoogleInterface) != (t.GoogleAddress == other.GoogleAddress) {
-			bad("Google's address: %s of interface %d does not fit tunnel %d's %s of interface %d", t.GoogleAddress, t.GoogleInterface, j, other.GoogleAddress, other.GoogleInterface)
+			bad("gateway address: %s of interface %d does not fit tunnel %d's %s of interface %d", t.GoogleAddress, t.GoogleInterface, j, other.GoogleAddress, other.GoogleInterface)
 		}
 		switch {
 		case !t.PeerAddress.IsValid() || t.PeerAddress != other.PeerAddress:
