@@ -132,7 +132,7 @@ func TestNetworkWithItsPeering(t *testing.T) {
 	}
 	want := Network{Project: project, Name: "default", RoutingMode: "REGIONAL", Peerings: []Peering{{
 		Name: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-peer", State: "ACTIVE",
-		Network: Ref{Project: "gke-prod-europe-west3-1a2b", Name: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-net"},
+		Network:      Ref{Project: "gke-prod-europe-west3-1a2b", Name: "gke-n2f8c1d5e7a9b3c4d6e8-4b2a-9c1d-net"},
 		StateDetails: "[2026-10-01T08:00:00.000-00:00]: Connected.", ExchangeSubnetRoutes: true, ExportSubnetRoutesWithPublicIP: true,
 	}}}
 	if diff := cmp.Diff(want, got); diff != "" {

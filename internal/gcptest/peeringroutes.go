@@ -26,10 +26,9 @@ func listPeeringRoutes(c *call) (any, *Error) {
 	if !s.hasRegion(c.project(), region) {
 		return nil, invalid("Invalid value for field 'region': '" + region + "'. Unknown region.")
 	}
-	static := s.staticRoutes(at)
 	items := map[string]object{}
 	var keys []string
-	for i, one := range s.fabric().exchanged(at, name, region, direction, static) {
+	for i, one := range s.fabric().exchanged(at, name, region, direction, s.staticRoutes) {
 		key := fmt.Sprintf("%06d", i)
 		items[key], keys = one, append(keys, key)
 	}
@@ -39,7 +38,7 @@ func listPeeringRoutes(c *call) (any, *Error) {
 // exchanged lists the routes that a peering carries in a region: subnets always,
 // custom routes when their side exports them. The emulator knows no networks of
 // Google's own, so of those it takes for granted what is so in life: they import.
-func (f Fabric) exchanged(network, name, region, direction string, static []object) []object {
+func (f Fabric) exchanged(network, name, region, direction string, static func(network string) []object) []object {
 	at := slices.IndexFunc(f.Networks, func(n NetworkView) bool { return n.Path == network })
 	if at < 0 {
 		return nil
@@ -53,6 +52,7 @@ func (f Fabric) exchanged(network, name, region, direction string, static []obje
 	if direction == "INCOMING" {
 		out := subnetRoutes(f.behind(network, peer))
 		if back.Export {
+			out = append(out, staticRoutes(static(there.Path), peer.Import)...)
 			out = append(out, dynamicRoutes(there.effective(region), peer.Import)...)
 		}
 		return out
@@ -60,7 +60,7 @@ func (f Fabric) exchanged(network, name, region, direction string, static []obje
 	out := subnetRoutes(here.Subnets)
 	if peer.Export {
 		imported := back.Import || !emulated
-		out = append(out, staticRoutes(static, imported)...)
+		out = append(out, staticRoutes(static(network), imported)...)
 		out = append(out, dynamicRoutes(here.effective(region), imported)...)
 	}
 	return out
