@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"causeway/internal/gcptest/discovery"
 )
 
 func insertTunnel(c *call) (any, *Error) {
@@ -174,4 +176,14 @@ func deleteTunnel(c *call) (any, *Error) {
 		}
 	}
 	return c.remove(at)
+}
+
+// TunnelStatuses lists the states of a tunnel that Google's discovery document
+// knows.
+func TunnelStatuses() []string {
+	catalog, err := discovery.Load()
+	if err != nil {
+		return nil
+	}
+	return catalog.Service("compute").Schemas["VpnTunnel"].Properties["status"].Enum
 }
