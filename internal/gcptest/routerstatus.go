@@ -76,10 +76,20 @@ func peerStatus(one SessionLive, now time.Time) object {
 	return out
 }
 
-func advertisedRoutes(one SessionLive) []any {
-	routes := make([]any, len(one.Advertised))
+// routeAnswer is a Route of an answer. There may be 128 times 200 of them in one,
+// which as maps would cost a multiple.
+type routeAnswer struct {
+	Kind      string `json:"kind"`
+	DestRange string `json:"destRange"`
+	NextHopIP string `json:"nextHopIp"`
+	Priority  uint32 `json:"priority"`
+}
+
+func advertisedRoutes(one SessionLive) []routeAnswer {
+	routes := make([]routeAnswer, len(one.Advertised))
+	hop := one.LocalIP.String()
 	for i, route := range one.Advertised {
-		routes[i] = object{"kind": "compute#route", "destRange": route.Range.String(), "nextHopIp": one.LocalIP.String(), "priority": route.Priority}
+		routes[i] = routeAnswer{"compute#route", route.Range.String(), hop, route.Priority}
 	}
 	return routes
 }

@@ -89,14 +89,32 @@ func (s *Service) CheckBody(schema *Schema, body any) []Problem {
 		}
 		return []Problem{{"", "a body where the method has none"}}
 	}
-	return s.check("", schema, body)
+	return s.check(nil, schema, body)
 }
 
-func (s *Service) check(at string, schema *Schema, value any) []Problem {
+// place is where in a body a value stands. It is spelt only where there is a
+// problem: an answer may have a hundred thousand fields.
+type place struct {
+	up    *place
+	name  string // of a field; "" for an element
+	index int
+}
+
+func (p *place) String() string {
+	switch {
+	case p == nil:
+		return ""
+	case p.name == "":
+		return fmt.Sprintf("%s[%d]", p.up, p.index)
+	}
+	return strings.TrimPrefix(p.up.String()+"."+p.name, ".")
+}
+
+func (s *Service) check(at *place, schema *Schema, value any) []Problem {
 	if schema.Ref != "" {
 		target := s.Schemas[schema.Ref]
 		if target == nil {
-			return []Problem{{at, "no schema " + schema.Ref + " in the extract"}}
+			return []Problem{{at.String(), "no schema " + schema.Ref + " in the extract"}}
 		}
 		schema = target
 	}
@@ -109,40 +127,41 @@ func (s *Service) check(at string, schema *Schema, value any) []Problem {
 		return nil
 	}
 	if what := checkScalar(schema, value); what != "" {
-		return []Problem{{at, what}}
+		return []Problem{{at.String(), what}}
 	}
 	return nil
 }
 
-func (s *Service) checkObject(at string, schema *Schema, value any) []Problem {
+func (s *Service) checkObject(at *place, schema *Schema, value any) []Problem {
 	object, ok := value.(map[string]any)
 	if !ok {
-		return []Problem{{at, fmt.Sprintf("%T is not an object", value)}}
+		return []Problem{{at.String(), fmt.Sprintf("%T is not an object", value)}}
 	}
 	var problems []Problem
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		field := strings.TrimPrefix(at+"."+name, ".")
+	for name, value := range object {
+		field := &place{up: at, name: name}
 		property := schema.Properties[name]
 		if property == nil {
 			property = schema.AdditionalProperties
 		}
 		if property == nil {
-			problems = append(problems, Problem{field, "unknown field"})
+			problems = append(problems, Problem{field.String(), "unknown field"})
 			continue
 		}
-		problems = append(problems, s.check(field, property, object[name])...)
+		problems = append(problems, s.check(field, property, value)...)
 	}
+	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) }) // maps have no order
 	return problems
 }
 
-func (s *Service) checkArray(at string, schema *Schema, value any) []Problem {
+func (s *Service) checkArray(at *place, schema *Schema, value any) []Problem {
 	array, ok := value.([]any)
 	if !ok {
-		return []Problem{{at, fmt.Sprintf("%T is not an array", value)}}
+		return []Problem{{at.String(), fmt.Sprintf("%T is not an array", value)}}
 	}
 	var problems []Problem
 	for i, element := range array {
-		problems = append(problems, s.check(fmt.Sprintf("%s[%d]", at, i), schema.Items, element)...)
+		problems = append(problems, s.check(&place{up: at, index: i}, schema.Items, element)...)
 	}
 	return problems
 }
