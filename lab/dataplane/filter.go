@@ -49,7 +49,9 @@ func filter(f gcptest.Fabric, links []Link) string {
 		}
 		if c.Peering == "" && c.Endpoint.IsValid() {
 			fmt.Fprintf(&doors, "-A %s -d %s/32 -p tcp -m tcp --dport %d -j DNAT --to-destination %s:%d\n", door, c.Endpoint, topology.MasterPort, topology.MasterIP, topology.MasterPort)
-			fmt.Fprintf(&masks, "-A %s -d %s/32 -m conntrack --ctorigdst %s -j SNAT --to-source %s\n", mask, topology.MasterIP, c.Endpoint, c.Endpoint)
+			// By the link's own address: the way back needs no route then, and the answers
+			// do not look like requests to the endpoint.
+			fmt.Fprintf(&masks, "-A %s -d %s/32 -m conntrack --ctorigdst %s -j SNAT --to-source %s\n", mask, topology.MasterIP, c.Endpoint, topology.Peering.A.Address.Addr())
 		}
 	}
 	return fmt.Sprintf("*mangle\n:%s - [0:0]\n%sCOMMIT\n*nat\n:%s - [0:0]\n:%s - [0:0]\n%s%sCOMMIT\n", gate, gates.String(), door, mask, doors.String(), masks.String())

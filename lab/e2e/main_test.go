@@ -8,21 +8,14 @@ package e2e
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"causeway/lab/daemon"
-	"causeway/lab/life"
-	"causeway/lab/place"
 	"causeway/lab/site"
+	"causeway/lab/stage"
 	"causeway/lab/topology"
 )
 
@@ -30,74 +23,14 @@ import (
 var lab *site.Site
 
 func TestMain(m *testing.M) {
-	if exit, inner := daemon.Inner(os.Args[1:], os.Stderr); inner {
-		os.Exit(exit)
-	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) (exit int) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	p, err := place.Find(os.Getenv, os.Geteuid())
-	if err != nil {
-		return fail("find the lab's place", err)
-	}
-	l := life.Lab{Place: p, Out: os.Stderr}
-	if state, err := l.Status(); err == nil && state.Phase != "" {
-		return fail("begin", fmt.Errorf("a lab is there already: make lab-down takes it away"))
-	}
-	state, err := l.Up(ctx)
-	if err != nil {
-		return fail("bring the lab up", err)
-	}
-	defer func() {
-		// The comparison of the machine with what it was before is part of Down.
-		if err := l.Down(context.WithoutCancel(ctx)); err != nil {
-			exit = fail("TestTheMachineIsAsItWas", err)
-		}
-	}()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		return fail("find the repository", err)
-	}
-	tools := site.Tools{Causeway: filepath.Join(root, "bin", "causeway"), Script: filepath.Join(root, "scripts", "verify.sh")}
-	if lab, err = site.Open(p, state, tools, filepath.Join(p.Run, "e2e")); err != nil {
-		return fail("open the lab", err)
-	}
-	defer lab.Close()
-	if err := lab.OpenShop(ctx); err != nil {
-		return fail("open the shop", err)
-	}
-	before, err := lab.Take(ctx)
-	if err != nil {
-		return fail("look at cloud and cluster", err)
-	}
-	interrupted := make(chan os.Signal, 1) // the tests themselves do not look at signals
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-interrupted
-		_ = l.Down(context.Background()) // it tells what is wrong
-		os.Exit(130)
-	}()
-	flag.Parse()
-	if err := flag.Set("test.parallel", "4"); err != nil { // they wait more than they compute
-		return fail("run in parallel", err)
-	}
-	exit = m.Run()
-	after, err := lab.Take(context.WithoutCancel(ctx))
-	if err != nil {
-		return fail("look at cloud and cluster", err)
-	}
-	if diff := before.Diff(after); len(diff) > 0 {
-		return fail("TestCloudAndClusterAreAsBefore", errors.New(strings.Join(diff, "; ")))
-	}
-	return exit
-}
-
-func fail(what string, err error) int {
-	fmt.Fprintf(os.Stderr, "--- FAIL: %s: %v\n", what, err)
-	return 1
+	os.Exit(stage.Stage{
+		Root:     "../..",
+		Parallel: 4, // they wait more than they compute
+		Open: func(ctx context.Context, s *site.Site) error {
+			lab = s
+			return lab.OpenShop(ctx)
+		},
+	}.Main(m))
 }
 
 // exposure is one that a test makes, under a name of its own.

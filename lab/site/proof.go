@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -36,20 +37,40 @@ func (s *Site) Take(ctx context.Context) (Picture, error) {
 // Diff lists what differs: "+ line" came, "- line" went.
 func (p Picture) Diff(after Picture) []string {
 	var diffs []string
-	if p.Cloud != after.Cloud {
-		diffs = append(diffs, "the emulator's state: before "+p.Cloud+"\nafter "+after.Cloud)
-	}
-	for _, line := range after.Cluster {
-		if !slices.Contains(p.Cluster, line) {
-			diffs = append(diffs, "+ "+line)
+	diffs = append(diffs, compare("in the emulator's state: ", objects(p.Cloud), objects(after.Cloud))...)
+	return append(diffs, compare("", p.Cluster, after.Cluster)...)
+}
+
+func compare(where string, before, after []string) []string {
+	var diffs []string
+	for _, line := range after {
+		if !slices.Contains(before, line) {
+			diffs = append(diffs, "+ "+where+line)
 		}
 	}
-	for _, line := range p.Cluster {
-		if !slices.Contains(after.Cluster, line) {
-			diffs = append(diffs, "- "+line)
+	for _, line := range before {
+		if !slices.Contains(after, line) {
+			diffs = append(diffs, "- "+where+line)
 		}
 	}
 	return diffs
+}
+
+// objects takes the emulator's state apart: an object a line.
+func objects(cloud string) []string {
+	var state map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(cloud), &state); err != nil {
+		return []string{cloud}
+	}
+	var lines []string
+	for _, path := range slices.Sorted(maps.Keys(state)) {
+		var small bytes.Buffer
+		if err := json.Compact(&small, state[path]); err != nil {
+			return []string{cloud}
+		}
+		lines = append(lines, path+" "+small.String())
+	}
+	return lines
 }
 
 // fleeting are kinds that come and go by themselves.

@@ -93,6 +93,9 @@ func (s *Site) Close() error {
 // FarSpace is the far side's network, for clients within this process.
 func (s *Site) FarSpace() *netns.Space { return s.far }
 
+// VPCSpace is the cluster's VPC, for servers within this process.
+func (s *Site) VPCSpace() *netns.Space { return s.vpc }
+
 // Who is a person's place: a network, a home, an environment.
 type Who struct {
 	Name  string // of the prompt
