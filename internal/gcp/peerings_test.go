@@ -294,3 +294,28 @@ func TestTroubleWithAPeering(t *testing.T) {
 		})
 	}
 }
+
+// TestEachMissingPermissionOfANetwork takes every permission away in turn that a
+// call on networks needs, and wants it named.
+func TestEachMissingPermissionOfANetwork(t *testing.T) {
+	export := func(c *Cloud) error {
+		return c.UpdatePeering(t.Context(), labNetwork(), gkePeering, PeeringChange{Export: ptr(true)}, nil)
+	}
+	for permission, call := range map[string]func(*Cloud) error{
+		"compute.networks.updatePeering": export,
+		"compute.networks.get":           export,
+		"compute.globalOperations.get":   export,
+		"compute.networks.listPeeringRoutes": func(c *Cloud) error {
+			_, err := c.PeeringRoutes(t.Context(), labNetwork(), gkePeering, area, "INCOMING")
+			return err
+		},
+		"compute.routes.list":      func(c *Cloud) error { _, err := c.Routes(t.Context(), labNetwork()); return err },
+		"compute.subnetworks.list": func(c *Cloud) error { _, err := c.Subnetworks(t.Context(), labNetwork()); return err },
+	} {
+		t.Run(permission, func(t *testing.T) {
+			cloud, google := open(t, gcptest.Options{}, "lab")
+			google.Deny(permission)
+			expect(t, call(cloud), "CW-GCP-PERMISSION", "missing permission "+permission)
+		})
+	}
+}
