@@ -263,7 +263,7 @@ func completeRouter(at string, body object) {
 	bgp, _ := body["bgp"].(object)
 	if bgp != nil {
 		setDefaults(bgp, object{"advertiseMode": "DEFAULT", "keepaliveInterval": 20})
-		dropEmpty(bgp, "advertisedGroups", "advertisedIpRanges")
+		tidyRanges(bgp)
 	}
 	own := map[string]string{}
 	for _, one := range entries(body, "interfaces") {
@@ -278,7 +278,7 @@ func completeRouter(at string, body object) {
 	}
 	for _, one := range entries(body, "bgpPeers") {
 		setDefaults(one, object{"managementType": "MANAGED_BY_USER", "enable": "TRUE", "enableIpv6": false, "advertiseMode": "DEFAULT"})
-		dropEmpty(one, "advertisedGroups", "advertisedIpRanges", "customLearnedIpRanges")
+		tidyRanges(one)
 		if address := own[text(one, "interfaceName")]; address != "" {
 			setDefaults(one, object{"ipAddress": address})
 		}
@@ -293,6 +293,16 @@ func setDefaults(o, defaults object) {
 	for field, value := range defaults {
 		if o[field] == nil || o[field] == "" {
 			o[field] = value
+		}
+	}
+}
+
+// tidyRanges leaves out empty lists and empty descriptions, as answers of Google do.
+func tidyRanges(o object) {
+	dropEmpty(o, "advertisedGroups", "advertisedIpRanges", "customLearnedIpRanges")
+	for _, one := range entries(o, "advertisedIpRanges") {
+		if text(one, "description") == "" {
+			delete(one, "description")
 		}
 	}
 }
