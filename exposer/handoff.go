@@ -12,6 +12,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"text/template"
 	"time"
@@ -55,11 +56,17 @@ func (j Job) Handoff(ctx context.Context, spec Spec, o HandoffOptions, w io.Writ
 	if err != nil {
 		return err
 	}
-	files, err := j.handoffFiles(endpoint, made, o)
+	var half Half
+	if far, ok := exposure.(FarHalf); ok {
+		if half, err = far.FarHalf(ctx); err != nil {
+			return err
+		}
+	}
+	files, err := j.handoffFiles(endpoint, made, half, o)
 	if err != nil {
 		return err
 	}
-	page, err := j.page(exposure, endpoint, made, files, o)
+	page, err := j.page(exposure, endpoint, made, half, files, o)
 	if err != nil {
 		return err
 	}
@@ -82,11 +89,37 @@ func (f handoffFile) Name() string  { return f.name }
 func (f handoffFile) About() string { return f.about }
 func (f handoffFile) Secret() bool  { return f.secret }
 
-func (j Job) handoffFiles(endpoint Endpoint, made Made, o HandoffOptions) ([]handoffFile, error) {
+// FarHalf is an exposure whose line has a half on the far side, to be configured
+// there by hand.
+type FarHalf interface {
+	FarHalf(ctx context.Context) (Half, error)
+}
+
+// Half is the far side's half of a line.
+type Half struct {
+	Expect []netip.Prefix // that the far side's router learns
+	Files  []HalfFile     // configurations to choose from; no secret is in them
+	Keys   []HalfFile     // pre-shared keys, by the names that the configurations use
+}
+
+// HalfFile is one file of it.
+type HalfFile struct {
+	Name    string
+	About   string
+	Content []byte
+}
+
+func (j Job) handoffFiles(endpoint Endpoint, made Made, half Half, o HandoffOptions) ([]handoffFile, error) {
 	files := []handoffFile{
 		{name: "ca.crt", content: endpoint.CA, about: "what to trust (PEM)"},
 		{name: "verify.sh", content: o.Script, about: "proves the way with curl and openssl alone", mode: 0o755},
 		{name: "kubeconfig", content: made.Bytes, about: "for kubectl and every Kubernetes client", secret: true},
+	}
+	for _, f := range half.Files {
+		files = append(files, handoffFile{name: "line/" + f.Name, content: f.Content, about: f.About})
+	}
+	for _, f := range half.Keys {
+		files = append(files, handoffFile{name: "line/" + f.Name, content: f.Content, about: f.About, secret: true})
 	}
 	env := certs.Env{Now: j.Deps.Now, Rand: j.Deps.Rand}
 	profile := certs.Modern
@@ -154,7 +187,7 @@ func seal(random io.Reader, password string, plain []byte) ([]byte, error) {
 	return slices.Concat([]byte("Salted__"), salt, padded), nil
 }
 
-func (j Job) page(exposure Exposure, endpoint Endpoint, made Made, files []handoffFile, o HandoffOptions) ([]byte, error) {
+func (j Job) page(exposure Exposure, endpoint Endpoint, made Made, half Half, files []handoffFile, o HandoffOptions) ([]byte, error) {
 	spec := exposure.Spec()
 	text, err := template.New("handoff").Parse(handoffPage)
 	if err != nil {
@@ -168,7 +201,7 @@ func (j Job) page(exposure Exposure, endpoint Endpoint, made Made, files []hando
 	err = text.Execute(&out, map[string]any{
 		"Spec": spec, "Endpoint": endpoint, "Fingerprint": certs.FingerprintPEM(endpoint.CA), "Files": files,
 		"Expires": expires, "Context": made.Context, "Encrypted": o.Secrets == SecretsEncrypt, "Omitted": o.Secrets == SecretsOmit,
-		"Iterations": iterations,
+		"Iterations": iterations, "Half": half,
 	})
 	return out.Bytes(), err
 }

@@ -2,6 +2,7 @@ package exposer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -40,6 +41,7 @@ type Applied struct {
 	Kubeconfig string        `json:"kubeconfig"` // path
 	Expires    *time.Time    `json:"tokenExpires,omitempty"`
 	Probe      *probe.Report `json:"-"`
+	Trace      *Trace        `json:"trace,omitempty"` // of methods that open a routed way
 }
 
 // ErrDeclined is an apply or destroy that the user did not confirm.
@@ -50,6 +52,9 @@ var ErrDeclined = &RunError{Code_: "CW-RUN-DECLINED", Text: "not confirmed: noth
 func (j Job) Plan(ctx context.Context, spec Spec) (Exposure, Plan, []Problem, error) {
 	exposure, err := j.Method.Open(ctx, spec, j.Deps)
 	if err != nil {
+		return nil, Plan{}, nil, err
+	}
+	if err := j.checkName(ctx, exposure); err != nil {
 		return nil, Plan{}, nil, err
 	}
 	plan, err := MakePlan(ctx, exposure.Steps())
@@ -66,6 +71,18 @@ func (j Job) Plan(ctx context.Context, spec Spec) (Exposure, Plan, []Problem, er
 	}
 	problems, err := exposure.Preflight(ctx, plan)
 	return exposure, plan, problems, err
+}
+
+// checkName refuses a name that an exposure by another method has: its objects
+// would be taken for this one's.
+func (j Job) checkName(ctx context.Context, exposure Exposure) error {
+	spec := exposure.Spec()
+	record, err := j.Records(exposure).Load(ctx, spec)
+	if err != nil || record.Version == 0 || record.Spec.Method == spec.Method {
+		return err
+	}
+	return &PreconditionError{Verb: "plan " + spec.Method, Problems: []Problem{{Code: "CW-RUN-NAME",
+		Text: fmt.Sprintf("the exposure %s of this cluster is by the method %s", spec.Name, record.Spec.Method), Fix: "give this one another name with --name"}}}
 }
 
 // Apply makes it so: plan, confirm, apply, then a kubeconfig in memory, probed
@@ -120,7 +137,10 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 	if err != nil {
 		return result, err
 	}
-	if !result.Changed && made.Reused && j.From == FromAuto && !j.reaches(ctx, result.Exposure) {
+	if result.Trace, err = j.trace(ctx, result.Exposure); err != nil {
+		return result, err
+	}
+	if _, pod := result.Exposure.(InCluster); pod && !result.Changed && made.Reused && j.From == FromAuto && !j.reaches(ctx, result.Exposure) {
 		// A probe from here needs a pod: a write, where a second apply makes none.
 		j.Story("nothing changed, and this machine has no way to the address: not probed again (`causeway verify` with --from cluster does)")
 		return result.with(j.File.Path, made), nil
@@ -133,9 +153,14 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 		}
 		report, err = j.Verify(ctx, result.Exposure, made)
 	}
-	result.Probe = &report
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoWayFromHere):
+		j.Story("this machine has no way to the address: what the cloud tells of the way is above; prove it on the far side with causeway verify")
+	case err != nil:
+		result.Probe = &report
 		return result, err
+	default:
+		result.Probe = &report
 	}
 	if !made.Reused {
 		if err := j.File.write(made.Bytes); err != nil {
@@ -143,6 +168,20 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 		}
 	}
 	return result.with(j.File.Path, made), nil
+}
+
+// trace asks the cloud about the way, where the method has one that it can tell
+// of; a hop that nothing passes is an error.
+func (j Job) trace(ctx context.Context, exposure Exposure) (*Trace, error) {
+	traced, ok := exposure.(Traced)
+	if !ok {
+		return nil, nil
+	}
+	trace, err := traced.Trace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &trace, trace.Err()
 }
 
 // with adds the kubeconfig that lies at path.
@@ -208,21 +247,33 @@ func (j Job) KubeconfigStanding(ctx context.Context, spec Spec) (Exposure, Made,
 
 // VerifyStanding probes an exposure that stands, with the kubeconfig that apply
 // wrote when it is here and good, and with a new one in memory otherwise.
-func (j Job) VerifyStanding(ctx context.Context, spec Spec) (probe.Report, error) {
+//
+// Where the cloud can tell of the way, its trace comes first; an error then
+// joins what both found.
+func (j Job) VerifyStanding(ctx context.Context, spec Spec) (*Trace, probe.Report, error) {
 	exposure, _, err := j.Standing(ctx, spec)
 	if err != nil {
-		return probe.Report{}, err
+		return nil, probe.Report{}, err
 	}
 	if _, err := MakePlan(ctx, exposure.Steps()); err != nil {
-		return probe.Report{}, err
+		return nil, probe.Report{}, err
+	}
+	trace, broken := j.trace(ctx, exposure)
+	if broken != nil && trace == nil {
+		return nil, probe.Report{}, broken
 	}
 	endpoint, err := exposure.Endpoint(ctx)
 	if err != nil {
-		return probe.Report{}, err
+		return trace, probe.Report{}, join(broken, err)
 	}
 	made, err := j.Kubeconfig(ctx, exposure, endpoint, false)
 	if err != nil {
-		return probe.Report{}, err
+		return trace, probe.Report{}, join(broken, err)
 	}
-	return j.Verify(ctx, exposure, made)
+	report, err := j.Verify(ctx, exposure, made)
+	if errors.Is(err, errNoWayFromHere) {
+		j.Story("this machine has no way to the address, so no packet was sent: prove it on the far side with causeway verify")
+		err = nil
+	}
+	return trace, report, join(broken, err)
 }

@@ -46,6 +46,8 @@ type Deps struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Note    func(string) // told what Open does, for the story on stderr
+	// Getenv reads the environment: pre-shared keys may lie there. Nil: empty.
+	Getenv func(string) string
 	// After is time.After, where nil; tests run waits faster with it.
 	After   func(time.Duration) <-chan time.Time
 	Leaving bool // opened for destroy: what is missing is no obstacle

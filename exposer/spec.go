@@ -29,7 +29,7 @@ const (
 type Spec struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       string     `json:"kind"`
-	Name       string     `json:"name"`   // default: the cluster's name
+	Name       string     `json:"name"`   // default: the cluster's name, CLUSTER-METHOD for all methods but ilb
 	Method     string     `json:"method"` // ilb, route
 	Cluster    ClusterRef `json:"cluster"`
 	FarSide    FarSide    `json:"farSide"`
@@ -81,7 +81,7 @@ const DefaultTokenTTL = 24 * time.Hour
 func (s Spec) WithDefaults() Spec {
 	fill(&s.APIVersion, APIVersion)
 	fill(&s.Kind, Kind)
-	fill(&s.Name, s.Cluster.Name)
+	fill(&s.Name, s.defaultName())
 	fill(&s.Namespace, "causeway-"+s.Name)
 	fill(&s.Reach.Via, "auto")
 	if s.Method == "ilb" {
@@ -96,6 +96,15 @@ func (s Spec) WithDefaults() Spec {
 	fill(&s.Access.Token, TokenBound)
 	fill(&s.Access.TokenTTL, DefaultTokenTTL.String())
 	return s
+}
+
+// defaultName is the cluster's name, with the method behind it for all but ilb:
+// exposures of one cluster by several methods stand beside each other.
+func (s Spec) defaultName() string {
+	if s.Method == "" || s.Method == "ilb" || s.Cluster.Name == "" {
+		return s.Cluster.Name
+	}
+	return s.Cluster.Name + "-" + s.Method
 }
 
 // fill gives a field its default when it was left open.

@@ -9,6 +9,7 @@ import (
 
 // Route is what the method route can be told.
 type Route struct {
+	Network            string   `json:"network,omitempty"`            // PROJECT/NAME or NAME that the line ends in; default: the cluster's
 	Routers            []string `json:"routers,omitempty"`            // REGION/NAME or NAME; default: those that learn the client networks
 	BGPPeers           []string `json:"bgpPeers,omitempty"`           // with an advertised list of their own, which gets the range too
 	ImportCustomRoutes bool     `json:"importCustomRoutes,omitempty"` // also import over the control plane's peering
@@ -85,10 +86,16 @@ func (v VPN) Tunnels() [][2]int {
 // regionalForm is NAME or REGION/NAME.
 var regionalForm = regexp.MustCompile(`^([a-z]+-[a-z]+[0-9]+/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
+// networkForm is NAME or PROJECT/NAME.
+var networkForm = regexp.MustCompile(`^([a-z0-9.:-]+/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
 // envForm is an environment variable's name.
 var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (v *validator) route(o Route) {
+	if o.Network != "" {
+		v.form("route.network", o.Network, networkForm, "must be a network as NAME or PROJECT/NAME")
+	}
 	for i, name := range o.Routers {
 		v.form(fmt.Sprintf("route.routers[%d]", i), name, regionalForm, "must be a Cloud Router as NAME or REGION/NAME")
 	}

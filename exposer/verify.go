@@ -24,6 +24,11 @@ const (
 // this machine has no way: three SYNs (1 s and 2 s apart) went unanswered.
 const reachWait = 3500 * time.Millisecond
 
+// errNoWayFromHere is a probe that could be made on the far side only: this
+// machine has no way to the address, and a pod in the cluster would prove nothing
+// of the method's way.
+var errNoWayFromHere = errors.New("this machine has no way to the address")
+
 // Verify probes the way with exactly the kubeconfig's bytes. The report is whole
 // also when a hop failed; the error is then a *probe.Error that names the hop.
 func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Report, error) {
@@ -31,6 +36,9 @@ func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Re
 	if from == FromAuto || from == "" {
 		from = FromLocal
 		if exposure != nil && exposure.Cluster() != nil && !j.reaches(ctx, exposure) {
+			if _, ok := exposure.(InCluster); !ok {
+				return probe.Report{}, errNoWayFromHere
+			}
 			from = FromCluster
 			j.Story("this machine has no way to the address (a private one: that is usual); probing from a pod in the cluster")
 		}
@@ -63,7 +71,7 @@ func (j Job) reaches(ctx context.Context, exposure Exposure) bool {
 func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) (probe.Report, error) {
 	pod, ok := exposure.(InCluster)
 	if !ok {
-		return probe.Report{}, errors.New("probe from the cluster: this method has no pod to probe from")
+		return probe.Report{}, errors.New("probe from the cluster: a pod there would not pass the way that this method opens; probe from the far side")
 	}
 	if exposure.Spec().Access.Token == TokenRenewing {
 		// The script knows no exec plugins, and a pod has no causeway.

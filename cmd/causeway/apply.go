@@ -100,9 +100,18 @@ func (s *session) applyFailed(result exposer.Applied, err error) error {
 	var (
 		stopped *exposer.Stopped
 		hop     *probe.Error
+		way     *exposer.TraceError
 		lines   []next
 	)
 	switch {
+	case errors.As(err, &way):
+		s.story("everything is in place, but the way is not open: no kubeconfig was written")
+		if s.flags.output == "table" {
+			showTrace(s.app.out, *result.Trace, s.app.colourOut())
+		} else if shown := s.writeApplied(result); shown != nil {
+			return shown
+		}
+		lines = []next{{s.again("verify"), "look again"}, {"causeway apply (the same arguments)", "go on, and write the kubeconfig"}}
 	case errors.As(err, &hop):
 		s.story("everything is in place at " + result.Endpoint.URL + ", but the probe failed: no kubeconfig was written")
 		if s.flags.output != "table" {
@@ -139,6 +148,10 @@ func (s *session) showApplied(result exposer.Applied) {
 	out, file := s.app.out, result.Kubeconfig
 	if !result.Changed {
 		fmt.Fprintln(out, "nothing to change: everything stands as it should"+probed(result))
+	}
+	if result.Trace != nil {
+		showTrace(out, *result.Trace, s.app.colourOut())
+		fmt.Fprintln(out)
 	}
 	fmt.Fprintf(out, "endpoint     %s\n", result.Endpoint.URL)
 	if result.Endpoint.TLSServerName != "" {

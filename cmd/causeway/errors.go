@@ -141,6 +141,7 @@ func exitCode(ctx context.Context, err error) int {
 		spec        *exposer.SpecError
 		missing     *exposer.PreconditionError
 		hop         *probe.Error
+		way         *exposer.TraceError
 		interrupted *exposer.Interrupted
 	)
 	switch {
@@ -152,7 +153,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &missing):
 		return exitPrecondition
-	case errors.As(err, &hop):
+	case errors.As(err, &hop), errors.As(err, &way):
 		return exitProbe
 	}
 	return exitFailed

@@ -10,29 +10,36 @@ import (
 
 // common are the flags that mean the same for every verb on an exposure.
 type common struct {
-	file        string
-	spec        exposer.Spec
-	ilb         exposer.ILB
-	impersonate string
-	tokenFile   string
-	timeout     time.Duration
-	yes, dryRun bool
-	verbose     bool
-	output      string
-	kubeconfig  string // to write or to read
-	merge       bool
-	context     string // name of the context to write
-	setCurrent  bool
-	from        string
-	again       bool                // role and token are of a further kubeconfig, not of the exposure
-	recorded    exposer.FileRecords // where to look for the spec of an exposure that stands
+	file         string
+	spec         exposer.Spec
+	ilb          exposer.ILB
+	route        exposer.Route
+	vpn          exposer.VPN
+	makeVPN      bool // --vpn
+	globalAccess bool
+	impersonate  string
+	tokenFile    string
+	timeout      time.Duration
+	yes, dryRun  bool
+	verbose      bool
+	output       string
+	kubeconfig   string // to write or to read
+	merge        bool
+	context      string // name of the context to write
+	setCurrent   bool
+	from         string
+	again        bool                // role and token are of a further kubeconfig, not of the exposure
+	recorded     exposer.FileRecords // where to look for the spec of an exposure that stands
 }
 
 // The headings of the help, in words of what they are about.
 const (
 	aboutExposure = "Which exposure"
-	aboutFarSide  = "Far side and load balancer"
-	aboutTLS      = "Certificates"
+	aboutFarSide  = "The far side"
+	aboutILB      = "ilb: the load balancer and nginx"
+	aboutTLS      = "ilb: certificates"
+	aboutRoute    = "route: what announces and what is let through"
+	aboutVPN      = "route: the line itself"
 	aboutAccess   = "Rights and token of the kubeconfig"
 	aboutFile     = "The kubeconfig file"
 	aboutReach    = "How causeway reaches Google and the cluster"
@@ -47,32 +54,19 @@ func (c *common) exposureFlags(cmd *cobra.Command) {
 		f.StringVar(&c.spec.Cluster.Project, "project", "", "Google `PROJECT` of the cluster (default: CLOUDSDK_CORE_PROJECT, GOOGLE_CLOUD_PROJECT, gcloud's active configuration)")
 		f.StringVar(&c.spec.Cluster.Location, "location", "", "`REGION` or zone of the cluster")
 		f.StringVar(&c.spec.Cluster.Name, "cluster", "", "`NAME` of the cluster")
-		f.StringVar(&c.spec.Name, "name", "", "`NAME` of the exposure (default: the cluster's name); another name makes another exposure of the same cluster")
+		f.StringVar(&c.spec.Name, "name", "", "`NAME` of the exposure (default: the cluster's name, CLUSTER-METHOD for all methods but ilb); another name makes another exposure of the same cluster")
 		f.StringVar(&c.spec.Namespace, "namespace", "", "`NAMESPACE` for what runs in the cluster (default: causeway-NAME)")
 	})
 }
 
-// methodFlags are what ilb and the access can be told.
+// methodFlags are what each method and the access can be told.
 func (c *common) methodFlags(cmd *cobra.Command) {
 	group(cmd, aboutFarSide, func(f *flagSet) {
 		f.StringSliceVar(&c.spec.FarSide.CIDRs, "client-cidr", nil, "network that clients come from, such as `172.31.0.0/16`; all others are kept out; may be repeated")
-		f.StringVar(&c.ilb.Address, "address", "", "`IP` of the load balancer, out of the subnet (default auto: Google picks a free one)")
-		f.StringVar(&c.ilb.AddressName, "address-name", "", "`NAME` of the address resource; one that exists is used and never deleted (default: causeway-NAME)")
-		f.StringVar(&c.ilb.Subnet, "subnet", "", "`SUBNET` of the address, in the cluster's region and network (default: the cluster's)")
-		f.IntVar(&c.ilb.Port, "port", 0, "TCP `PORT` of the load balancer (default 443)")
-		f.BoolVar(&c.ilb.GlobalAccess, "global-access", false, "let in clients that enter the VPC in another region than the cluster's")
-		f.StringVar(&c.ilb.Mode, "mode", "", "`MODE`: terminate (nginx ends TLS with a certificate of causeway's) or passthrough (TLS ends at the API server) (default terminate)")
-		f.IntVar(&c.ilb.Replicas, "replicas", 0, "`NUMBER` of nginx pods (default 2)")
-		f.StringVar(&c.ilb.Image, "image", "", "nginx `IMAGE` that the nodes can pull (default "+exposer.DefaultImage+")")
+		f.BoolVar(&c.globalAccess, "global-access", false, "let in clients that enter the VPC in another region than the cluster's")
 	})
-	group(cmd, aboutTLS, func(f *flagSet) {
-		f.StringSliceVar(&c.ilb.DNSNames, "dns-name", nil, "further `NAME` in the certificate, beside the address; may be repeated")
-		f.StringVar(&c.ilb.ClientAuth, "client-auth", "", "`WHAT` nginx demands before a request reaches the API server: none, or mtls (a client certificate, which the kubeconfig then carries) (default none)")
-		f.StringVar(&c.ilb.TLS.CACert, "ca-cert", "", "PEM `FILE` of your own CA, to sign with (with --ca-key) or that signed --tls-cert")
-		f.StringVar(&c.ilb.TLS.CAKey, "ca-key", "", "PEM `FILE` with that CA's key")
-		f.StringVar(&c.ilb.TLS.Cert, "tls-cert", "", "PEM `FILE` of your own server certificate, with its chain")
-		f.StringVar(&c.ilb.TLS.Key, "tls-key", "", "PEM `FILE` with its key")
-	})
+	c.ilbFlags(cmd)
+	c.routeFlags(cmd)
 	c.accessFlags(cmd, false)
 }
 

@@ -31,6 +31,33 @@ func group(cmd *cobra.Command, title string, add func(*flagSet)) {
 	})
 }
 
+// methodGroup is group for flags that one method knows.
+func methodGroup(cmd *cobra.Command, method, title string, add func(*flagSet)) {
+	var names []string
+	group(cmd, title, func(f *flagSet) {
+		add(f)
+		f.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	})
+	for _, name := range names {
+		cmd.Flags().Lookup(name).Annotations[methodKey] = []string{method}
+	}
+}
+
+// methodKey is the annotation of a flag that one method knows.
+const methodKey = "causeway_method"
+
+// foreignFlags finds a flag of another method than the one that is asked for: to
+// pass over it in silence would surprise.
+func foreignFlags(cmd *cobra.Command, method string) error {
+	var foreign error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if of := f.Annotations[methodKey]; method != "" && len(of) > 0 && !slices.Contains(of, method) && foreign == nil {
+			foreign = &usageError{text: fmt.Sprintf("--%s is a flag of the method %s, not of %s", f.Name, strings.Join(of, ", "), method), cmd: cmd.CommandPath()}
+		}
+	})
+	return foreign
+}
+
 // usage writes how a command is used: its form, examples, commands, then the
 // flags under their headings in the order in which they were added.
 func usage(cmd *cobra.Command) error {

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"reflect"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -26,23 +24,23 @@ func (a *app) resolve(cmd *cobra.Command, c *common, method string) (exposer.Spe
 			return spec, nil, err
 		}
 	}
-	if known, ok, err := c.fromRecord(a, cmd); err != nil {
-		return spec, nil, err
-	} else if ok {
-		spec = known
-	}
-	c.overlay(cmd, &spec)
 	if method != "" {
 		if spec.Method != "" && spec.Method != method {
 			return spec, nil, &usageError{text: fmt.Sprintf("the file says method %s, the argument %s", spec.Method, method), cmd: cmd.CommandPath()}
 		}
 		spec.Method = method
 	}
+	if known, ok, err := c.fromRecord(a, cmd, spec.Method); err != nil {
+		return spec, nil, err
+	} else if ok {
+		spec = known
+	}
+	if err := foreignFlags(cmd, spec.Method); err != nil {
+		return spec, nil, err
+	}
+	c.overlay(cmd, &spec)
 	if spec.Cluster.Project == "" {
 		spec.Cluster.Project = gcp.DefaultProject(a.getenv)
-	}
-	if spec.Method != "ilb" && spec.ILB != nil && reflect.DeepEqual(*spec.ILB, exposer.ILB{}) {
-		spec.ILB = nil // nobody said anything of it
 	}
 	spec = spec.WithDefaults()
 	validate := spec.Validate
@@ -66,15 +64,12 @@ func (a *app) methodNames() []string {
 
 // overlay puts the flags that were given over what the file says.
 func (c *common) overlay(cmd *cobra.Command, spec *exposer.Spec) {
-	if spec.ILB == nil {
-		spec.ILB = &exposer.ILB{}
-	}
 	take := func(flag string, set func()) {
 		if cmd.Flags().Lookup(flag) != nil && cmd.Flags().Changed(flag) {
 			set()
 		}
 	}
-	o, from, to := spec.ILB, c.spec, spec
+	from, to := c.spec, spec
 	take("name", func() { to.Name = from.Name })
 	take("project", func() { to.Cluster.Project = from.Cluster.Project })
 	take("location", func() { to.Cluster.Location = from.Cluster.Location })
@@ -90,41 +85,32 @@ func (c *common) overlay(cmd *cobra.Command, spec *exposer.Spec) {
 		take("token", func() { to.Access.Token = from.Access.Token })
 		take("token-ttl", func() { to.Access.TokenTTL = from.Access.TokenTTL })
 	}
-	take("address", func() { o.Address = c.ilb.Address })
-	take("address-name", func() { o.AddressName = c.ilb.AddressName })
-	take("subnet", func() { o.Subnet = c.ilb.Subnet })
-	take("mode", func() { o.Mode = c.ilb.Mode })
-	take("port", func() { o.Port = c.ilb.Port })
-	take("global-access", func() { o.GlobalAccess = c.ilb.GlobalAccess })
-	take("replicas", func() { o.Replicas = c.ilb.Replicas })
-	take("image", func() { o.Image = c.ilb.Image })
-	take("dns-name", func() { o.DNSNames = c.ilb.DNSNames })
-	take("client-auth", func() { o.ClientAuth = c.ilb.ClientAuth })
-	take("ca-cert", func() { o.TLS.CACert = c.ilb.TLS.CACert })
-	take("ca-key", func() { o.TLS.CAKey = c.ilb.TLS.CAKey })
-	take("tls-cert", func() { o.TLS.Cert = c.ilb.TLS.Cert })
-	take("tls-key", func() { o.TLS.Key = c.ilb.TLS.Key })
-	for _, path := range []*string{&o.TLS.CACert, &o.TLS.CAKey, &o.TLS.Cert, &o.TLS.Key} {
-		if *path != "" { // the record is read from other directories too
-			if whole, err := filepath.Abs(*path); err == nil {
-				*path = whole
-			}
+	switch spec.Method {
+	case "ilb":
+		if spec.ILB == nil {
+			spec.ILB = &exposer.ILB{}
 		}
+		c.overlayILB(spec.ILB, take)
+	case "route":
+		if spec.Route == nil {
+			spec.Route = &exposer.Route{}
+		}
+		c.overlayRoute(spec.Route, take)
 	}
 }
 
 // fromRecord finds the spec that an earlier apply on this machine recorded.
-func (c *common) fromRecord(a *app, cmd *cobra.Command) (exposer.Spec, bool, error) {
+func (c *common) fromRecord(a *app, cmd *cobra.Command, method string) (exposer.Spec, bool, error) {
 	if c.recorded.Dir == "" {
 		return exposer.Spec{}, false, nil
 	}
-	var asked exposer.Spec
+	asked := exposer.Spec{Method: method}
 	c.overlay(cmd, &asked)
 	if asked.Cluster.Project == "" {
 		asked.Cluster.Project = gcp.DefaultProject(a.getenv)
 	}
 	record, err := c.recorded.Load(cmd.Context(), asked.WithDefaults())
-	return record.Spec, record.Version != 0, err
+	return record.Spec, record.Version != 0 && (method == "" || record.Spec.Method == method), err
 }
 
 // outputFile is where the kubeconfig of a spec goes.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway/exposer"
 	"causeway/probe"
 )
 
@@ -99,7 +101,15 @@ func (a *app) verifyExposure(cmd *cobra.Command, c *common, v *verifyFlags, args
 	if s.job.Probe, err = a.probeOptions(cmd, v); err != nil {
 		return err
 	}
-	report, err := s.job.VerifyStanding(s.ctx, s.spec)
+	trace, report, err := s.job.VerifyStanding(s.ctx, s.spec)
+	if trace == nil {
+		return a.showReport(c, report, err)
+	}
+	if c.output != "table" {
+		return a.showBoth(c, *trace, report, err)
+	}
+	showTrace(a.out, *trace, a.colourOut())
+	fmt.Fprintln(a.out)
 	return a.showReport(c, report, err)
 }
 
@@ -139,6 +149,25 @@ func parseRight(text string) (probe.Right, error) {
 		right.Namespace = parts[2]
 	}
 	return right, nil
+}
+
+// showBoth is the answer for programs where the cloud told of the way too.
+func (a *app) showBoth(c *common, trace exposer.Trace, report probe.Report, err error) error {
+	answer := struct {
+		Trace exposer.Trace   `json:"trace"`
+		Probe json.RawMessage `json:"probe,omitempty"`
+	}{Trace: trace}
+	if len(report.Results) > 0 {
+		text, failed := probe.JSON(report)
+		if failed != nil {
+			return failed
+		}
+		answer.Probe = text
+	}
+	if failed := a.writeData(c.output, answer); failed != nil {
+		return failed
+	}
+	return err
 }
 
 // showReport writes the report to stdout; err is the run's own.

@@ -5,9 +5,10 @@ package all
 import (
 	"causeway/exposer"
 	"causeway/exposer/ilb"
+	"causeway/exposer/route"
 )
 
 // Methods returns every method, in the order in which help texts show them.
 func Methods() []exposer.Method {
-	return []exposer.Method{ilb.Method{}}
+	return []exposer.Method{ilb.Method{}, route.Method{}}
 }

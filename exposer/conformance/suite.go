@@ -18,10 +18,11 @@ import (
 )
 
 // Method is what the suite needs of a method: itself, and the spec of an exposure
-// by it, without name (each test gives its own).
+// by it, without name (each test gives its own); World is what it stands in.
 type Method struct {
 	Method exposer.Method
 	Spec   exposer.Spec
+	World  Options
 }
 
 // maxRequests bounds what a second apply may ask of Google and the cluster
@@ -58,7 +59,9 @@ func short(t *testing.T) string {
 
 func stepIDs(t *testing.T, m Method) []string {
 	t.Helper()
-	w := New(t, m.named("ids"), Options{NoController: true})
+	options := m.World
+	options.NoController = true
+	w := New(t, m.named("ids"), options)
 	job := must(w.Job(m.Method))(t)
 	_, plan, _, err := job.Plan(t.Context(), w.Spec)
 	if err != nil {
@@ -135,14 +138,14 @@ func (w *World) Gone(t testing.TB, before string) {
 }
 
 func fromNothingToNothing(t *testing.T, m Method) {
-	w := New(t, m.named(short(t)), Options{})
+	w := New(t, m.named(short(t)), m.World)
 	before := w.State()
 	plan, err := w.Apply(t.Context(), m.Method)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plan.Empty() || plan.Count(exposer.Create) != len(plan.Items) {
-		t.Errorf("the first plan is not all creates: %s", text(plan.Items))
+	if plan.Empty() || plan.Count(exposer.Create)+plan.Count(exposer.Change) != len(plan.Items) {
+		t.Errorf("the first plan does not make or set everything: %s", text(plan.Items))
 	}
 	first, err := w.Objects(t.Context())
 	if err != nil || len(first) == 0 {
@@ -192,7 +195,7 @@ func resume(t *testing.T, w *World, m Method, before string) {
 var errInjected = errors.New("injected failure")
 
 func failAndResume(t *testing.T, m Method, id, when string) {
-	w := New(t, m.named(short(t)), Options{})
+	w := New(t, m.named(short(t)), m.World)
 	before := w.State()
 	id = strings.ReplaceAll(id, "NAME", w.Spec.Name)
 	_, err := w.Apply(t.Context(), faulty{m.Method, id, when, func() error { return errInjected }})
@@ -207,7 +210,7 @@ func failAndResume(t *testing.T, m Method, id, when string) {
 }
 
 func failUndoing(t *testing.T, m Method, id string) {
-	w := New(t, m.named(short(t)), Options{})
+	w := New(t, m.named(short(t)), m.World)
 	before := w.State()
 	id = strings.ReplaceAll(id, "NAME", w.Spec.Name)
 	if _, err := w.Apply(t.Context(), m.Method); err != nil {
@@ -235,7 +238,7 @@ const (
 )
 
 func killAndResume(t *testing.T, m Method, id, when string) {
-	w := New(t, m.named(short(t)), Options{})
+	w := New(t, m.named(short(t)), m.World)
 	before := w.State()
 	id = strings.ReplaceAll(id, "NAME", w.Spec.Name)
 	if err := w.handOver(); err != nil {

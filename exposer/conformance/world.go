@@ -128,7 +128,8 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 	return exposer.Job{
 		Method: method, Progress: w.Progress, By: "net@host", Story: func(string) {}, Command: "/usr/bin/causeway",
 		File: exposer.Output{Path: filepath.Join(w.Dir, "kubeconfig")},
-		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.after},
+		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.after,
+			Getenv: func(name string) string { return map[string]string{"PSK": "a.key_that.tests.share"}[name] }},
 		Records: func(x exposer.Exposure) exposer.Records {
 			return exposer.RecordsOf(exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}, x)
 		},

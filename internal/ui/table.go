@@ -15,6 +15,7 @@ import (
 var hues = map[string]string{
 	"create": green, "change": yellow, "refuse": red, "keep": faint,
 	"ok": green, "pass": green, "warn": yellow, "fail": red, "skip": faint, "missing": red, "differs": yellow,
+	"broken": red, "waits": yellow, "warns": yellow, "unknown": yellow,
 	"removed": green, "restored": green, "absent": faint, "left": yellow,
 }
 

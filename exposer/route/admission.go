@@ -1,0 +1,255 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"causeway/exposer"
+	"causeway/exposer/routing"
+	"causeway/internal/gcp"
+)
+
+// admission are the settings by which the control plane lets the far side in.
+// They change one cluster, which takes one change at a time.
+func (x *exposure) admission() []exposer.Step {
+	var steps []exposer.Step
+	var after []string
+	if x.facts.enforced() || x.deps.Leaving {
+		steps = append(steps, authorizedNetworks{x})
+		after = []string{authorizedNetworks{x}.ID()}
+	}
+	if x.spec.Route.GlobalAccess {
+		steps = append(steps, globalAccess{x, after})
+	}
+	return steps
+}
+
+// maxAuthorized is GKE's limit of authorized networks (discovery:
+// MasterAuthorizedNetworksConfig.cidrBlocks).
+const maxAuthorized = 50
+
+// authorizedNetworks is the setting of who may talk to the control plane: the
+// client networks are added, by their display name known again as causeway's.
+type authorizedNetworks struct{ x *exposure }
+
+// ID, Title and Needs implement exposer.Step.
+func (s authorizedNetworks) ID() string {
+	return "authorized-networks/" + s.x.spec.Cluster.Name
+}
+
+// Title implements exposer.Step.
+func (s authorizedNetworks) Title() string {
+	return fmt.Sprintf("control plane of %s lets in %s", s.x.spec.Cluster.Name, list(s.x.clients()))
+}
+
+// Needs implements exposer.Step.
+func (s authorizedNetworks) Needs() []string { return nil }
+
+func (s authorizedNetworks) read(ctx context.Context) (gcp.Cluster, error) {
+	c := s.x.spec.Cluster
+	return s.x.google.Cluster(ctx, c.Project, c.Location, c.Name)
+}
+
+// Read implements exposer.Step.
+func (s authorizedNetworks) Read(ctx context.Context) (exposer.Observed, error) {
+	cluster, err := s.read(ctx)
+	if s.x.deps.Leaving && gcp.NotFound(err) {
+		return exposer.Observed{Action: exposer.Keep}, nil
+	}
+	if err != nil {
+		return exposer.Observed{}, err
+	}
+	has := func(n gcp.AuthorizedNetwork) bool { return routing.ParseMark(n.Name).Has(s.x.spec.Name) }
+	seen := exposer.Observed{Exists: true, Ours: slices.ContainsFunc(cluster.Authorized.CIDRs, has), Action: exposer.Keep}
+	if !seen.Ours {
+		seen.Why = "are let in already, not by causeway, and stay so on destroy"
+	}
+	if s.x.deps.Leaving {
+		return seen, nil
+	}
+	want, added := admit(cluster.Authorized, s.x.clients(), s.x.spec.Name)
+	if n := len(want.CIDRs); n > maxAuthorized {
+		seen.Action, seen.Cause = exposer.Refuse, refusal("CW-GCP-AUTH-NETWORKS", "the cluster would have %d authorized networks, and %d is the most", n, maxAuthorized)
+		return seen, nil
+	}
+	if len(added) == 0 {
+		return seen, nil
+	}
+	seen.Action, seen.Changes, seen.Why = exposer.Change, added, "they are enforced on the private address, which answers nodes and Pods alone otherwise"
+	seen.Old, err = json.Marshal(cidrs(cluster.Authorized))
+	return seen, err
+}
+
+func cidrs(a gcp.AuthorizedNetworks) []string {
+	out := []string{}
+	for _, n := range a.CIDRs {
+		out = append(out, n.CIDR.String())
+	}
+	return out
+}
+
+// admit adds the clients that the list does not hold yet.
+func admit(a gcp.AuthorizedNetworks, clients []netip.Prefix, exposure string) (gcp.AuthorizedNetworks, []exposer.FieldChange) {
+	a.CIDRs = slices.Clone(a.CIDRs)
+	var changes []exposer.FieldChange
+	for _, client := range clients {
+		at := slices.IndexFunc(a.CIDRs, func(n gcp.AuthorizedNetwork) bool { return n.CIDR == client })
+		mark := routing.Mark{}
+		if at >= 0 {
+			mark = routing.ParseMark(a.CIDRs[at].Name)
+		}
+		foreign := func(n gcp.AuthorizedNetwork) bool {
+			return covers(n.CIDR, client) && len(routing.ParseMark(n.Name).Exposures) == 0
+		}
+		switch {
+		case mark.Has(exposure) || slices.ContainsFunc(a.CIDRs, foreign):
+		case at >= 0:
+			changes = append(changes, exposer.FieldChange{Field: "display name of " + client.String(), From: mark.String(), To: mark.With(exposure).String()})
+			a.CIDRs[at].Name = mark.With(exposure).String()
+		default:
+			changes = append(changes, exposer.FieldChange{Field: "cidrBlocks", To: client.String()})
+			a.CIDRs = append(a.CIDRs, gcp.AuthorizedNetwork{CIDR: client, Name: mark.With(exposure).String()})
+		}
+	}
+	return a, changes
+}
+
+// dismiss takes this exposure's name off the list, and the networks that are
+// nobody's then.
+func dismiss(a gcp.AuthorizedNetworks, exposure string) gcp.AuthorizedNetworks {
+	var kept []gcp.AuthorizedNetwork
+	for _, n := range a.CIDRs {
+		if mark := routing.ParseMark(n.Name); mark.Has(exposure) {
+			if mark = mark.Without(exposure); len(mark.Exposures) == 0 {
+				continue
+			}
+			n.Name = mark.String()
+		}
+		kept = append(kept, n)
+	}
+	a.CIDRs = kept
+	return a
+}
+
+// Do implements exposer.Step.
+func (s authorizedNetworks) Do(ctx context.Context, note func(string)) error {
+	c := s.x.spec.Cluster
+	return s.x.google.SetAuthorizedNetworks(ctx, c.Project, c.Location, c.Name, func(a gcp.AuthorizedNetworks) gcp.AuthorizedNetworks {
+		a, _ = admit(a, s.x.clients(), s.x.spec.Name)
+		return a
+	}, note)
+}
+
+// Undo implements exposer.Step.
+func (s authorizedNetworks) Undo(ctx context.Context, _ json.RawMessage, note func(string)) (exposer.Undone, error) {
+	cluster, err := s.read(ctx)
+	if gcp.NotFound(err) {
+		return exposer.Undone{Outcome: exposer.Absent, Why: "went with the cluster"}, nil
+	}
+	if err != nil {
+		return exposer.Undone{}, err
+	}
+	if left := dismiss(cluster.Authorized, s.x.spec.Name); slices.Equal(left.CIDRs, cluster.Authorized.CIDRs) {
+		return exposer.Undone{Outcome: exposer.Absent, Why: "none of the networks bears this exposure's mark"}, nil
+	}
+	c := s.x.spec.Cluster
+	return exposer.Undone{Outcome: exposer.Restored}, s.x.google.SetAuthorizedNetworks(ctx, c.Project, c.Location, c.Name, func(a gcp.AuthorizedNetworks) gcp.AuthorizedNetworks {
+		return dismiss(a, s.x.spec.Name)
+	}, note)
+}
+
+// globalAccess is the setting that lets in who enters the VPC in another region.
+type globalAccess struct {
+	x     *exposure
+	after []string
+}
+
+// ID implements exposer.Step.
+func (s globalAccess) ID() string { return "global-access/" + s.x.spec.Cluster.Name }
+
+// Title implements exposer.Step.
+func (s globalAccess) Title() string {
+	return fmt.Sprintf("control plane of %s answers other regions", s.x.spec.Cluster.Name)
+}
+
+// Needs implements exposer.Step.
+func (s globalAccess) Needs() []string { return s.after }
+
+// Read implements exposer.Step.
+func (s globalAccess) Read(ctx context.Context) (exposer.Observed, error) {
+	cluster, err := authorizedNetworks{s.x}.read(ctx)
+	if s.x.deps.Leaving && gcp.NotFound(err) {
+		return exposer.Observed{Action: exposer.Keep}, nil
+	}
+	if err != nil {
+		return exposer.Observed{}, err
+	}
+	seen := exposer.Observed{Exists: true, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
+	if cluster.GlobalAccess || s.x.deps.Leaving {
+		return seen, nil
+	}
+	seen.Action, seen.Why, seen.Old = exposer.Change, "", json.RawMessage("false")
+	seen.Changes = []exposer.FieldChange{{Field: "globalAccess", From: "false", To: "true"}}
+	return seen, nil
+}
+
+// Do implements exposer.Step.
+func (s globalAccess) Do(ctx context.Context, note func(string)) error {
+	return s.set(ctx, true, note)
+}
+
+func (s globalAccess) set(ctx context.Context, on bool, note func(string)) error {
+	c := s.x.spec.Cluster
+	cluster, err := authorizedNetworks{s.x}.read(ctx)
+	if err != nil || cluster.GlobalAccess == on {
+		return err
+	}
+	return s.x.google.SetGlobalAccess(ctx, c.Project, c.Location, c.Name, on, note)
+}
+
+// Undo implements exposer.Step: it goes off again, unless another exposure comes
+// in by another region.
+func (s globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(string)) (exposer.Undone, error) {
+	if old == nil {
+		return exposer.Undone{Outcome: exposer.Left, Why: "was so before"}, nil
+	}
+	who, err := s.x.neededFromElsewhere(ctx)
+	if err != nil {
+		return exposer.Undone{}, err
+	}
+	if who != "" {
+		return exposer.Undone{Outcome: exposer.Left, Why: who + " still needs it"}, nil
+	}
+	err = s.set(ctx, false, note)
+	if gcp.NotFound(err) {
+		return exposer.Undone{Outcome: exposer.Absent, Why: "went with the cluster"}, nil
+	}
+	return exposer.Undone{Outcome: exposer.Restored}, err
+}
+
+// neededFromElsewhere names other exposures of this control plane's range that a
+// router of another region announces.
+func (x *exposure) neededFromElsewhere(ctx context.Context) (string, error) {
+	routers, err := x.google.NetworkRouters(ctx, x.facts.ref)
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, router := range routers {
+		if router.Region == x.facts.cluster.Region() {
+			continue
+		}
+		for _, r := range allRanges(router) {
+			for _, name := range routing.ParseMark(r.Description).Without(x.spec.Name).Exposures {
+				if r.Range == x.facts.controlPlane() && !slices.Contains(others, "exposure "+name) {
+					others = append(others, "exposure "+name)
+				}
+			}
+		}
+	}
+	return strings.Join(others, ", "), nil
+}

@@ -1,0 +1,154 @@
+package route
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"causeway/exposer"
+	"causeway/internal/gcp"
+)
+
+// services are the Google APIs that the method calls.
+var services = []string{"compute.googleapis.com", "container.googleapis.com"}
+
+// What each part of the way takes, on the network's project (the host, with a
+// Shared VPC); roles/compute.networkAdmin holds all of it.
+var (
+	networkPermissions = []string{"compute.networks.get", "compute.networks.listPeeringRoutes", "compute.routers.get", "compute.routers.list",
+		"compute.routes.list", "compute.subnetworks.list", "compute.vpnTunnels.list", "compute.interconnectAttachments.list"}
+	peeringPermissions = []string{"compute.networks.updatePeering", "compute.globalOperations.get"}
+	routerPermissions  = []string{"compute.routers.update", "compute.regionOperations.get"}
+	vpnPermissions     = []string{"compute.routers.create", "compute.routers.delete", "compute.routers.use", "compute.routers.update",
+		"compute.vpnGateways.create", "compute.vpnGateways.get", "compute.vpnGateways.use", "compute.vpnGateways.delete",
+		"compute.externalVpnGateways.create", "compute.externalVpnGateways.get", "compute.externalVpnGateways.use", "compute.externalVpnGateways.delete",
+		"compute.vpnTunnels.create", "compute.vpnTunnels.get", "compute.vpnTunnels.delete", "compute.regionOperations.get", "compute.globalOperations.get"}
+)
+
+// Preflight implements exposer.Exposure: every check runs, whatever the others
+// say.
+func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
+	checks := append(x.rightsChecks(), x.checkRanges, x.checkKeys, x.checkAccess)
+	return append(plan.Refusals(), exposer.RunChecks(ctx, checks...)...), ctx.Err()
+}
+
+// blocked turns a right that is missing before a plan can be made into the list
+// of all that are missing.
+func (x *exposure) blocked(ctx context.Context, err error) error {
+	if x.deps.Leaving {
+		return err
+	}
+	return exposer.Blocked(ctx, "expose "+x.spec.Cluster.Name+" by route", err, x.rightsChecks()...)
+}
+
+func (x *exposure) rightsChecks() []exposer.Precheck {
+	own, host := x.spec.Cluster.Project, first(x.facts.ref.Project, x.spec.Cluster.Project)
+	on := map[string][]string{own: {"container.clusters.get", "container.clusters.list"}}
+	on[host] = append(on[host], networkPermissions...)
+	if x.facts.cluster.PeeringName != "" {
+		on[host] = append(on[host], peeringPermissions...)
+	}
+	if len(x.ranges) > 0 {
+		on[host] = append(on[host], routerPermissions...)
+	}
+	if x.spec.Route.VPN != nil {
+		on[host] = append(on[host], vpnPermissions...)
+	}
+	if x.facts.enforced() || x.spec.Route.GlobalAccess {
+		on[own] = append(on[own], "container.clusters.update", "container.operations.get")
+	}
+	checks := []exposer.Precheck{exposer.CheckServices(x.google, own, services)}
+	if host != own {
+		checks = append(checks, exposer.CheckServices(x.google, host, services[:1]))
+	}
+	for _, project := range distinct(own, host) {
+		checks = append(checks, exposer.CheckPermissions(x.google, project, on[project]))
+	}
+	return append(checks, exposer.CheckRights(x.kube, exposer.AccessRights(x.spec)))
+}
+
+func distinct(a, b string) []string {
+	if a == b {
+		return []string{a}
+	}
+	return []string{a, b}
+}
+
+func (x *exposure) checkAccess(ctx context.Context) ([]exposer.Problem, error) {
+	return exposer.CheckAccess(ctx, x.kube, x.spec)
+}
+
+// checkKeys finds pre-shared keys that a tunnel which is to be made can't have.
+func (x *exposure) checkKeys(ctx context.Context) ([]exposer.Problem, error) {
+	if !x.line.made() || len(x.line.spec.PeerAddresses) == 0 {
+		return nil, nil
+	}
+	var problems []exposer.Problem
+	for _, t := range x.line.tunnels {
+		live, err := x.google.Tunnel(ctx, t.ref)
+		if err != nil {
+			return problems, err
+		}
+		if live != nil {
+			continue
+		}
+		if _, err := x.keys().read(t); err != nil {
+			problems = append(problems, exposer.ProblemOf(err))
+		}
+	}
+	return problems, nil
+}
+
+// checkRanges finds client networks that the VPC or the cluster uses itself:
+// answers to them would stay inside; and a control plane whose range the far side
+// uses itself: requests would stay there.
+func (x *exposure) checkRanges(context.Context) ([]exposer.Problem, error) {
+	type used struct {
+		about  string
+		prefix netip.Prefix
+	}
+	f := x.facts
+	ranges := []used{{"the cluster's Pods", f.cluster.PodCIDR}, {"the cluster's Services", f.cluster.ServiceCIDR}, {"its control plane", f.controlPlane()}}
+	for _, master := range f.masters {
+		if master != f.controlPlane() {
+			ranges = append(ranges, used{"another cluster's control plane", master})
+		}
+	}
+	for _, subnet := range f.subnets {
+		ranges = append(ranges, used{"subnet " + subnet.Name + " in " + subnet.Region, subnet.Range})
+	}
+	var problems []exposer.Problem
+	for _, client := range x.clients() {
+		for _, r := range ranges {
+			if r.prefix.IsValid() && r.prefix.Overlaps(client) {
+				problems = append(problems, exposer.Problem{Code: "CW-NET-OVERLAP",
+					Text: fmt.Sprintf("client network %s overlaps %s (%s)", client, r.about, r.prefix),
+					Fix:  "narrow --client-cidr to the far side's real client range; ranges that truly collide need the method psc"})
+			}
+		}
+	}
+	return append(problems, x.claimed()...), nil
+}
+
+// claimed finds learned routes by which the far side has the control plane's
+// range for itself.
+func (x *exposure) claimed() []exposer.Problem {
+	want := x.facts.controlPlane()
+	seen := map[gcp.LearnedRoute]bool{}
+	var problems []exposer.Problem
+	for ref, status := range x.facts.status {
+		for _, r := range status.BestForRouter {
+			if r.Range.Bits() == 0 || !r.Range.Overlaps(want) || seen[r] {
+				continue
+			}
+			seen[r] = true
+			fix := "have the far side renumber it or announce narrower ranges, or publish the API server by ilb and psc, whose addresses do not collide"
+			if r.Range.Bits() < want.Bits() {
+				continue // a wide route of theirs: the narrower one of the control plane wins in the VPC, and theirs in their own network is theirs to judge
+			}
+			problems = append(problems, exposer.Problem{Code: "CW-NET-OVERLAP",
+				Text: fmt.Sprintf("the far side announces %s itself (by %s to router %s): the control plane's range %s is in use there", r.Range, r.NextHop, ref.Name, want), Fix: fix})
+		}
+	}
+	return problems
+}

@@ -1,0 +1,245 @@
+// Package route is the method that opens the routed way: the far side's router
+// learns the control plane's range by BGP from a Cloud Router, and the control
+// plane's network learns the far side's ranges over its VPC peering. Nothing
+// runs in the cluster; packets reach the API server on its own address.
+//
+// It owns what that takes: the settings of peering, router and authorized
+// networks, and, when asked for, the line itself (HA VPN). It must not know other
+// methods. Read route.go, then steps.go, then trace.go, which says hop by hop
+// what the way looks like.
+//
+//	exposure, err := route.Method{}.Open(ctx, spec, deps)
+package route
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"causeway/exposer"
+	"causeway/internal/gcp"
+	"causeway/internal/kube"
+)
+
+// Method implements exposer.Method.
+type Method struct{}
+
+// Name is the method's word.
+func (Method) Name() string { return "route" }
+
+// exposure is a spec that has met its cluster and its network.
+type exposure struct {
+	spec   exposer.Spec
+	deps   exposer.Deps
+	google *gcp.Cloud
+	kube   *kube.Client // nil when the cluster is gone
+	facts  facts
+
+	line      line             // the line that causeway makes; zero where it uses one that is there
+	routers   []gcp.Ref        // that announce the ranges
+	ranges    []netip.Prefix   // what they have to announce beside their subnets
+	peers     []string         // BGP peers with a list of their own that need them too
+	access    []exposer.Step   // the ServiceAccount and its rights
+	leftovers []exposer.Step   // what earlier specs made and this one does not want
+	endpoint  exposer.Endpoint // known from the cluster alone
+}
+
+// Open implements exposer.Method.
+func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (exposer.Exposure, error) {
+	if deps.Getenv == nil {
+		deps.Getenv = func(string) string { return "" }
+	}
+	x := &exposure{spec: spec, deps: deps, google: deps.Google}
+	if spec.Route != nil { // what the network decides is written into the spec: keep the caller's as it is
+		own := *spec.Route
+		x.spec.Route = &own
+	}
+	if err := x.readCluster(ctx); err != nil {
+		return nil, x.blocked(ctx, err)
+	}
+	if problems := x.cannotWork(); len(problems) > 0 && !deps.Leaving {
+		return nil, x.refused(problems)
+	}
+	if err := x.readNetwork(ctx); err != nil {
+		return nil, x.blocked(ctx, err)
+	}
+	if err := x.choose(); err != nil && !deps.Leaving {
+		return nil, err
+	}
+	if x.facts.cluster.Name == "" {
+		return x, x.setAccess(ctx)
+	}
+	client, err := exposer.Connect(ctx, x.facts.cluster, x.spec, deps)
+	if err != nil {
+		return nil, err
+	}
+	x.kube = client
+	if err := x.setEndpoint(ctx); err != nil && !deps.Leaving {
+		return nil, x.blocked(ctx, err)
+	}
+	return x, x.setAccess(ctx)
+}
+
+// setAccess makes the steps in the cluster, and finds what earlier specs left.
+func (x *exposure) setAccess(ctx context.Context) (err error) {
+	if x.access, err = exposer.AccessSteps(x.kube, x.spec, exposer.NamespaceID(x.spec)); err != nil {
+		return err
+	}
+	sweep := exposer.Sweep{Cluster: x.kube, Exposure: x.spec.Name, Namespace: x.spec.Namespace, Leaving: x.deps.Leaving, Note: x.deps.Note}
+	steps := append([]exposer.Step{exposer.NamespaceStep(x.kube, x.spec)}, x.access...)
+	x.leftovers, err = sweep.Steps(ctx, steps)
+	return err
+}
+
+func (x *exposure) refused(problems []exposer.Problem) error {
+	return &exposer.PreconditionError{Verb: "expose " + x.spec.Cluster.Name + " by route", Problems: problems}
+}
+
+// choose decides what is to be announced by which routers, or says why it can't.
+func (x *exposure) choose() error {
+	var problems []exposer.Problem
+	x.ranges = x.facts.toAnnounce()
+	if x.spec.Route.VPN != nil {
+		x.line, problems = x.planLine()
+		x.routers = []gcp.Ref{x.line.router}
+	} else {
+		x.routers, problems = x.facts.pickRouters(*x.spec.Route, x.clients(), x.spec.Name, x.deps.Leaving)
+	}
+	x.ranges = append(x.ranges, x.facts.unannounced(x.routers)...)
+	x.spec.Route.Network = x.facts.network.Project + "/" + x.facts.network.Name
+	if x.spec.Route.VPN == nil {
+		x.spec.Route.Routers = nil
+		for _, ref := range x.routers {
+			x.spec.Route.Routers = append(x.spec.Route.Routers, ref.Region+"/"+ref.Name)
+		}
+	}
+	var more []exposer.Problem
+	x.peers, more = x.facts.customPeers(x.routers, x.spec.Route.BGPPeers, x.clients(), x.ranges)
+	problems = append(append(problems, more...), x.facts.regionProblems(x.routers, x.spec.Route.GlobalAccess)...)
+	if len(problems) > 0 {
+		return x.refused(problems)
+	}
+	return nil
+}
+
+func (x *exposure) clients() []netip.Prefix { return x.spec.FarSide.Prefixes() }
+
+// cannotWork lists why this method can't work on this cluster at all, each with
+// the method that can.
+func (x *exposure) cannotWork() []exposer.Problem {
+	c := x.facts.cluster
+	problems := exposer.ClusterStateProblems(c)
+	if c.PrivateEndpoint == "" && len(problems) == 0 {
+		problems = append(problems, exposer.Problem{Code: "CW-ROUTE-NO-ENDPOINT",
+			Text: "the control plane has no private address that a route could lead to",
+			Fix:  "use the method dns, which needs none, or gateway"})
+	}
+	if x.facts.ref.Name != "" && x.facts.ref != c.Network {
+		problems = append(problems, transit(x.facts.ref, c))
+	}
+	return problems
+}
+
+// transit is the refusal of a way over two peerings.
+func transit(hub gcp.Ref, c gcp.Cluster) exposer.Problem {
+	how := "the way from there to the control plane crosses two peerings, and VPC peering is not transitive"
+	if c.PeeringName == "" {
+		how = "the control plane's endpoint can't be reached from a network that is only peered with its own"
+	}
+	return exposer.Problem{Code: "CW-ROUTE-TRANSIT",
+		Text: fmt.Sprintf("the line ends in network %s, the cluster is in %s: %s", hub, c.Network, how),
+		Fix:  fmt.Sprintf("use the method ilb (causeway apply ilb --hub-network %s ...), or psc", hub)}
+}
+
+// Spec and Cluster implement exposer.Exposure.
+func (x *exposure) Spec() exposer.Spec { return x.spec }
+
+// Cluster implements exposer.Exposure.
+func (x *exposure) Cluster() *kube.Client { return x.kube }
+
+// Lock implements exposer.Exposure.
+func (x *exposure) Lock(ctx context.Context) (func(), error) {
+	return exposer.LockNamespace(ctx, x.kube, x.spec, x.deps.Leaving)
+}
+
+// Endpoint implements exposer.Exposure: the control plane's own address.
+func (x *exposure) Endpoint(context.Context) (exposer.Endpoint, error) {
+	if !x.endpoint.Address.IsValid() {
+		return exposer.Endpoint{}, refusal("CW-ROUTE-NO-ENDPOINT", "find endpoint: the control plane's private address %q is none", x.facts.cluster.PrivateEndpoint)
+	}
+	return x.endpoint, nil
+}
+
+// setEndpoint reads what the API server's certificate bears: clients must ask for
+// another name where that is not its address.
+func (x *exposure) setEndpoint(ctx context.Context) error {
+	addr, err := netip.ParseAddr(x.facts.cluster.PrivateEndpoint)
+	if err != nil {
+		return fmt.Errorf("read the control plane's private address: %w", err)
+	}
+	x.endpoint = exposer.Endpoint{URL: "https://" + addr.String(), Address: netip.AddrPortFrom(addr, 443), CA: x.facts.cluster.CA}
+	if x.deps.Leaving {
+		return nil
+	}
+	names, err := x.kube.ServerNames(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == addr.String() {
+			return nil
+		}
+	}
+	if x.endpoint.TLSServerName = exposer.BestServerName(names); x.endpoint.TLSServerName == "" {
+		return x.refused([]exposer.Problem{{Code: "CW-TLS-SERVER-NAME",
+			Text: "the API server's certificate bears neither its private address nor a DNS name that a client could ask for: " + strings.Join(names, ", ")}})
+	}
+	return nil
+}
+
+// Facts implements exposer.Exposure.
+func (x *exposure) Facts() []exposer.Fact {
+	f := x.facts
+	if f.cluster.Name == "" {
+		return nil
+	}
+	out := []exposer.Fact{
+		{Name: "cluster", Value: fmt.Sprintf("%s, %s, %s, %s", f.cluster.Name, f.cluster.Location, f.cluster.Version, f.cluster.Status)},
+		exposer.ControlPlaneFact(f.cluster),
+		{Name: "network", Value: fmt.Sprintf("%s, dynamic routing %s", f.ref, f.network.RoutingMode)},
+		{Name: "line", Value: x.lineFact()},
+		{Name: "global access", Value: onOff(f.cluster.GlobalAccess)},
+		{Name: "authorized", Value: f.authorizedFact()},
+	}
+	if f.ref.Project != x.spec.Cluster.Project {
+		out = append(out, exposer.Fact{Name: "shared VPC host", Value: f.ref.Project})
+	}
+	if len(f.sharing) > 0 {
+		out = append(out, exposer.Fact{Name: "peering shared", Value: "with " + strings.Join(f.sharing, ", ") + ": its flags count for them too"})
+	}
+	return out
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func (x *exposure) lineFact() string {
+	if vpn := x.spec.Route.VPN; vpn != nil {
+		return fmt.Sprintf("HA VPN that causeway makes: gateway %s and router %s in %s", vpn.Gateway, vpn.Router, vpn.Region)
+	}
+	var names []string
+	for _, ref := range x.routers {
+		names = append(names, ref.Name+" in "+ref.Region)
+	}
+	return "there already: router " + strings.Join(names, ", ")
+}
+
+// refusal is an error with its code.
+func refusal(code, format string, args ...any) error {
+	return &exposer.RunError{Code_: code, Text: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,97 @@
+package route
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"causeway/exposer"
+	"causeway/exposer/routing"
+	"causeway/internal/gcp"
+)
+
+// Steps implements exposer.Exposure: the line, the router's announcement, the
+// peering, admission to the control plane, and the client's account. Only what
+// stands on another waits for it.
+func (x *exposure) Steps() []exposer.Step {
+	steps := x.line.steps(x)
+	for _, router := range x.routers {
+		steps = append(steps, x.advertisement(router))
+	}
+	if x.line.made() && (len(x.line.spec.PeerAddresses) > 0 || x.deps.Leaving) {
+		steps = append(steps, x.sessions())
+	}
+	steps = append(steps, x.peerings()...)
+	steps = append(steps, x.admission()...)
+	steps = append(append(steps, exposer.NamespaceStep(x.kube, x.spec)), x.access...)
+	return append(steps, x.leftovers...)
+}
+
+func (x *exposure) advertisement(router gcp.Ref) *routing.Advertisement {
+	step := &routing.Advertisement{Google: x.google, Exposure: x.spec.Name, Router: router, Ranges: x.ranges, Peers: x.peers,
+		About: x.aboutRanges(), Leaving: x.deps.Leaving}
+	if x.line.made() {
+		step.Own, step.After = true, []string{x.routerID()}
+	}
+	return step
+}
+
+func (x *exposure) aboutRanges() string {
+	about := "routes learned over a peering are not announced by themselves"
+	if x.facts.cluster.PeeringName == "" {
+		about = "the subnets are not announced there"
+	}
+	return about
+}
+
+// peerings are the settings of the control plane's peering and, when asked for,
+// of private services access.
+func (x *exposure) peerings() []exposer.Step {
+	var steps []exposer.Step
+	add := func(name, note string) {
+		steps = append(steps, &routing.Peering{Google: x.google, Network: x.facts.ref, Name: name, Export: true, Import: x.spec.Route.ImportCustomRoutes,
+			Note: note, Leaving: x.deps.Leaving, StillNeeded: x.stillNeeded})
+	}
+	if name := x.facts.cluster.PeeringName; name != "" {
+		note := "without it the control plane knows no way back"
+		if len(x.facts.sharing) > 0 {
+			note += "; shared with " + strings.Join(x.facts.sharing, ", ") + ", for which it counts too"
+		}
+		add(name, note)
+	}
+	if x.spec.Route.ServicePeering {
+		add(servicePeering, "without it the managed services know no way back")
+	}
+	return steps
+}
+
+// stillNeeded names another exposure by route whose range is behind the same
+// peering: what is announced bears its mark.
+func (x *exposure) stillNeeded(ctx context.Context) (string, error) {
+	routers, err := x.google.NetworkRouters(ctx, x.facts.ref)
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, router := range routers {
+		for _, r := range allRanges(router) {
+			if len(x.facts.masters) > 0 && !slices.Contains(x.facts.masters, r.Range) && !slices.Contains(x.facts.service, r.Range) {
+				continue
+			}
+			for _, name := range routing.ParseMark(r.Description).Without(x.spec.Name).Exposures {
+				if !slices.Contains(others, "exposure "+name) {
+					others = append(others, "exposure "+name)
+				}
+			}
+		}
+	}
+	return strings.Join(others, ", "), nil
+}
+
+func allRanges(router gcp.Router) []gcp.AdvertisedRange {
+	all := slices.Clone(router.Advertise.Ranges)
+	for _, peer := range router.Peers {
+		all = append(all, peer.Advertise.Ranges...)
+	}
+	return all
+}

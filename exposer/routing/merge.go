@@ -1,0 +1,170 @@
+package routing
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"causeway/exposer"
+	"causeway/internal/gcp"
+)
+
+// Modes of an advertisement, and the group that stands for all own subnets.
+const (
+	modeDefault = "DEFAULT"
+	modeCustom  = "CUSTOM"
+	allSubnets  = "ALL_SUBNETS"
+)
+
+// maxRanges is Cloud Router's limit of custom advertised ranges a BGP session
+// (docs: network-connectivity/docs/router/quotas).
+const maxRanges = 200
+
+// merge says what a router needs so that it announces the ranges, to peers with
+// a list of their own too where peers names them. Nothing that is there goes.
+func merge(router gcp.Router, ranges []netip.Prefix, exposure string, peers []string) (gcp.RouterEdit, []exposer.FieldChange, error) {
+	var edit gcp.RouterEdit
+	want, changes := router.Advertise, []exposer.FieldChange(nil)
+	turned := want.Mode != modeCustom
+	if turned && len(ranges) > 0 {
+		want = gcp.Advertisement{Mode: modeCustom, Groups: []string{allSubnets}}
+		changes = append(changes, exposer.FieldChange{Field: "advertiseMode", From: modeDefault, To: modeCustom},
+			exposer.FieldChange{Field: "advertisedGroups", To: allSubnets + " (what DEFAULT announces)"})
+	}
+	want, added := add(want, ranges, exposure, turned)
+	if len(added) > 0 {
+		edit.Advertise = &want
+		changes = append(changes, added...)
+	}
+	for _, peer := range router.Peers {
+		if peer.Advertise.Mode != modeCustom || !slices.Contains(peers, peer.Name) {
+			continue
+		}
+		own, added := add(peer.Advertise, ranges, exposure, false)
+		if len(added) == 0 {
+			continue
+		}
+		if edit.PeerAdvertise == nil {
+			edit.PeerAdvertise = map[string]gcp.Advertisement{}
+		}
+		edit.PeerAdvertise[peer.Name] = own
+		for _, change := range added {
+			change.Field = "BGP peer " + peer.Name + ", " + change.Field
+			changes = append(changes, change)
+		}
+		if n := len(own.Ranges); n > maxRanges {
+			return edit, changes, tooMany("BGP peer "+peer.Name+" of router "+router.Name, n)
+		}
+	}
+	if n := len(want.Ranges); edit.Advertise != nil && n > maxRanges {
+		return edit, changes, tooMany("router "+router.Name, n)
+	}
+	return edit, changes, nil
+}
+
+func tooMany(what string, n int) error {
+	return refusal("CW-BGP-RANGES", "%s would announce %d custom ranges, and a BGP session carries %d", what, n, maxRanges)
+}
+
+// add puts the ranges into a list, with the mark; one that is announced already,
+// by itself or within a wider one, is not announced again, but one that another
+// exposure made gets this one's name too.
+func add(a gcp.Advertisement, ranges []netip.Prefix, exposure string, turned bool) (gcp.Advertisement, []exposer.FieldChange) {
+	a.Ranges = slices.Clone(a.Ranges)
+	var changes []exposer.FieldChange
+	for _, want := range ranges {
+		at := slices.IndexFunc(a.Ranges, func(r gcp.AdvertisedRange) bool { return r.Range == want })
+		if at < 0 && !slices.ContainsFunc(a.Ranges, func(r gcp.AdvertisedRange) bool {
+			return covers(r.Range, want) && len(ParseMark(r.Description).Exposures) == 0
+		}) {
+			a.Ranges = append(a.Ranges, gcp.AdvertisedRange{Range: want, Description: Mark{[]string{exposure}, turned}.String()})
+			changes = append(changes, exposer.FieldChange{Field: "advertisedIpRanges", To: want.String()})
+			continue
+		}
+		if at < 0 {
+			continue
+		}
+		mark := ParseMark(a.Ranges[at].Description)
+		if len(mark.Exposures) == 0 || mark.Has(exposure) {
+			continue
+		}
+		changes = append(changes, exposer.FieldChange{Field: "description of " + want.String(), From: mark.String(), To: mark.With(exposure).String()})
+		a.Ranges[at].Description = mark.With(exposure).String()
+	}
+	return a, changes
+}
+
+func covers(wide, narrow netip.Prefix) bool {
+	return wide.Bits() <= narrow.Bits() && wide.Contains(narrow.Addr())
+}
+
+// unmerge says what takes away this exposure's ranges, and the mode where
+// causeway changed it and nothing else needs it; why tells what keeps it.
+func unmerge(router gcp.Router, exposure string, recordedDefault bool) (edit gcp.RouterEdit, why string) {
+	left, gone, was := remove(router.Advertise, exposure)
+	was = was || gone && recordedDefault
+	if gone {
+		switch others := others(left); {
+		case was && len(left.Ranges) == 0 && slices.Equal(left.Groups, []string{allSubnets}):
+			left = gcp.Advertisement{Mode: modeDefault}
+		case was && len(others) > 0:
+			why = "mode stays CUSTOM: " + strings.Join(others, ", ") + " came since"
+		}
+		edit.Advertise = &left
+	}
+	for _, peer := range router.Peers {
+		left, gone, _ := remove(peer.Advertise, exposure)
+		if !gone {
+			continue
+		}
+		if edit.PeerAdvertise == nil {
+			edit.PeerAdvertise = map[string]gcp.Advertisement{}
+		}
+		edit.PeerAdvertise[peer.Name] = left
+	}
+	return edit, why
+}
+
+// others names the ranges of a list, with whose they are.
+func others(a gcp.Advertisement) []string {
+	var names []string
+	for _, r := range a.Ranges {
+		name := r.Range.String()
+		if r.Description != "" {
+			name += fmt.Sprintf(" (%s)", r.Description)
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// remove takes one exposure's name out of a list and the ranges that then are
+// nobody's; was says that causeway had changed the mode, and the note on it goes
+// to another range of causeway's where one is left.
+func remove(a gcp.Advertisement, exposure string) (left gcp.Advertisement, gone, was bool) {
+	left = gcp.Advertisement{Mode: a.Mode, Groups: slices.Clone(a.Groups)}
+	for _, r := range a.Ranges {
+		mark := ParseMark(r.Description)
+		if !mark.Has(exposure) {
+			left.Ranges = append(left.Ranges, r)
+			continue
+		}
+		gone, was = true, was || mark.WasDefault
+		if mark = mark.Without(exposure); len(mark.Exposures) > 0 {
+			r.Description = mark.String()
+			left.Ranges = append(left.Ranges, r)
+		}
+	}
+	if !was {
+		return left, gone, was
+	}
+	for i, r := range left.Ranges {
+		if mark := ParseMark(r.Description); len(mark.Exposures) > 0 {
+			mark.WasDefault = true
+			left.Ranges[i].Description = mark.String()
+			break
+		}
+	}
+	return left, gone, was
+}

@@ -1,0 +1,187 @@
+package routing
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"causeway/exposer"
+	"causeway/internal/gcp"
+)
+
+// Peering is the setting of a VPC peering's custom-route flags. Flags that are
+// not asked for stay as they are.
+type Peering struct {
+	Google  *gcp.Cloud
+	Network gcp.Ref // whose side of the peering
+	Name    string
+	Export  bool // must be on: this network's custom routes go to the peer
+	Import  bool // must be on: the peer's custom routes come in
+	Note    string
+	Leaving bool
+	After   []string
+	// StillNeeded says who else needs the flags, on destroy; "" for nobody.
+	StillNeeded func(ctx context.Context) (string, error)
+}
+
+// flags is what is recorded of a peering: the old value of each flag that was
+// turned on.
+type flags struct {
+	Export *bool `json:"exportCustomRoutes,omitempty"`
+	Import *bool `json:"importCustomRoutes,omitempty"`
+}
+
+// ID, Title and Needs implement exposer.Step.
+func (p *Peering) ID() string { return "peering/" + p.Network.Name + "/" + p.Name }
+
+// Title says what stands when it is done.
+func (p *Peering) Title() string {
+	var what []string
+	if p.Export {
+		what = append(what, "exports")
+	}
+	if p.Import {
+		what = append(what, "imports")
+	}
+	return fmt.Sprintf("peering %s of network %s %s custom routes", p.Name, p.Network.Name, strings.Join(what, " and "))
+}
+
+// Needs implements exposer.Step.
+func (p *Peering) Needs() []string { return p.After }
+
+// find reads the peering; nil when the network has none of that name.
+func (p *Peering) find(ctx context.Context) (*gcp.Peering, error) {
+	network, err := p.Google.Network(ctx, p.Network.Project, p.Network.Name)
+	if err != nil {
+		return nil, err
+	}
+	for i := range network.Peerings {
+		if network.Peerings[i].Name == p.Name {
+			return &network.Peerings[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// Read implements exposer.Step.
+func (p *Peering) Read(ctx context.Context) (exposer.Observed, error) {
+	live, err := p.find(ctx)
+	if err != nil {
+		if p.Leaving && gcp.NotFound(err) {
+			return exposer.Observed{Action: exposer.Keep}, nil
+		}
+		return exposer.Observed{}, err
+	}
+	if live == nil {
+		if p.Leaving {
+			return exposer.Observed{Action: exposer.Keep}, nil
+		}
+		return exposer.Observed{Action: exposer.Refuse, Cause: p.gone()}, nil
+	}
+	seen := exposer.Observed{Exists: true, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
+	missing := p.missing(*live)
+	if p.Leaving || missing == (flags{}) {
+		return seen, nil
+	}
+	seen.Action, seen.Why = exposer.Change, p.Note
+	if missing.Export != nil {
+		seen.Changes = append(seen.Changes, exposer.FieldChange{Field: "exportCustomRoutes", From: "false", To: "true"})
+	}
+	if missing.Import != nil {
+		seen.Changes = append(seen.Changes, exposer.FieldChange{Field: "importCustomRoutes", From: "false", To: "true"})
+	}
+	seen.Old, err = json.Marshal(missing)
+	return seen, err
+}
+
+// missing are the flags that must be turned on, with their value now.
+func (p *Peering) missing(live gcp.Peering) flags {
+	var off bool
+	var missing flags
+	if p.Export && !live.ExportCustomRoutes {
+		missing.Export = &off
+	}
+	if p.Import && !live.ImportCustomRoutes {
+		missing.Import = &off
+	}
+	return missing
+}
+
+func (p *Peering) gone() error {
+	return refusal("CW-NET-PEERING-GONE", "network %s has no peering %s", p.Network, p.Name)
+}
+
+// Do implements exposer.Step.
+func (p *Peering) Do(ctx context.Context, note func(string)) error {
+	live, err := p.find(ctx)
+	if err != nil {
+		return err
+	}
+	if live == nil {
+		return p.gone()
+	}
+	missing, on := p.missing(*live), true
+	if missing == (flags{}) {
+		return nil
+	}
+	change := gcp.PeeringChange{}
+	if missing.Export != nil {
+		change.Export = &on
+	}
+	if missing.Import != nil {
+		change.Import = &on
+	}
+	return p.Google.UpdatePeering(ctx, p.Network, p.Name, change, note)
+}
+
+// Undo implements exposer.Step: flags that causeway turned on go off again,
+// unless somebody did it meanwhile or somebody else needs them.
+func (p *Peering) Undo(ctx context.Context, old json.RawMessage, note func(string)) (exposer.Undone, error) {
+	if old == nil {
+		return exposer.Undone{Outcome: exposer.Left, Why: "was so before"}, nil
+	}
+	var before flags
+	if err := json.Unmarshal(old, &before); err != nil {
+		return exposer.Undone{}, fmt.Errorf("read the old flags of peering %s: %w", p.Name, err)
+	}
+	live, err := p.find(ctx)
+	if gcp.NotFound(err) || err == nil && live == nil {
+		return exposer.Undone{Outcome: exposer.Absent, Why: "the peering is gone"}, nil
+	}
+	if err != nil {
+		return exposer.Undone{}, err
+	}
+	if p.StillNeeded != nil {
+		who, err := p.StillNeeded(ctx)
+		if err != nil {
+			return exposer.Undone{}, err
+		}
+		if who != "" {
+			return exposer.Undone{Outcome: exposer.Left, Why: fmt.Sprintf("%s still needs it; when that is gone too: %s", who, p.command(before))}, nil
+		}
+	}
+	change := gcp.PeeringChange{}
+	if before.Export != nil && live.ExportCustomRoutes != *before.Export {
+		change.Export = before.Export
+	}
+	if before.Import != nil && live.ImportCustomRoutes != *before.Import {
+		change.Import = before.Import
+	}
+	if change == (gcp.PeeringChange{}) {
+		return exposer.Undone{Outcome: exposer.Restored, Why: "somebody did so already"}, nil
+	}
+	return exposer.Undone{Outcome: exposer.Restored}, p.Google.UpdatePeering(ctx, p.Network, p.Name, change, note)
+}
+
+// command turns the flags off by hand.
+func (p *Peering) command(before flags) string {
+	line := fmt.Sprintf("gcloud compute networks peerings update %s --project %s --network %s", p.Name, p.Network.Project, p.Network.Name)
+	if before.Export != nil {
+		line += " --no-export-custom-routes"
+	}
+	if before.Import != nil {
+		line += " --no-import-custom-routes"
+	}
+	return line
+}
