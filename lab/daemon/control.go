@@ -39,6 +39,12 @@ func Control(google *gcptest.Server, plane *dataplane.Plane) http.Handler {
 	mux := http.NewServeMux()
 	if plane != nil {
 		controlPlane(mux, plane)
+	} else {
+		for _, what := range []string{"fabric", "far"} {
+			mux.HandleFunc(ControlPath+what, func(w http.ResponseWriter, _ *http.Request) {
+				http.Error(w, "this lab's line is static: no packet follows the emulator (lab up --line vpn)", http.StatusNotFound)
+			})
+		}
 	}
 	mux.HandleFunc("GET "+ControlPath+"snapshot", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -121,8 +121,10 @@ func TestALineInAnotherRegionTakesGlobalRoutingAndGlobalAccess(t *testing.T) {
 // side's kernel has.
 func TestStatusAndKernelAgree(t *testing.T) {
 	r := newRig(t)
-	l := r.line("status", topology.Region, true)
+	l := r.line("status", topology.Region, false)
 	r.ok(l.Advertise(r.ctx, true, topology.MasterCIDR))
+	// By what causeway hands over: it takes the prefix that is expected, and no other.
+	r.ok(l.FarUpBy(r.ctx, t.TempDir(), topology.MasterCIDR))
 	r.ok(lab.AwaitSessions(r.ctx, handmade.Tunnels, change))
 	r.ok(l.AwaitTunnels(r.ctx, "ESTABLISHED", change))
 	answer, err := lab.GoogleCall(r.ctx, "GET", l.At("routers", l.Name)+"/getRouterStatus", nil)
@@ -145,6 +147,13 @@ func TestStatusAndKernelAgree(t *testing.T) {
 		}
 		return err
 	}))
+	routes, err := lab.FarRoutes(r.ctx)
+	r.ok(err)
+	for _, one := range routes {
+		if strings.HasPrefix(one, topology.SubnetCIDR.String()) {
+			t.Errorf("far's kernel has a route that nobody expected: %s", one)
+		}
+	}
 	f, err := lab.Fabric(r.ctx)
 	r.ok(err)
 	for _, one := range f.Tunnels {

@@ -12,12 +12,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"causeway/lab/site"
 	"causeway/lab/topology"
+	"causeway/templates"
 )
 
 // Tunnels is how many tunnels a Line has, one on each interface of the gateways.
@@ -204,6 +207,59 @@ protocol kernel { ipv4 { import none; export filter {
 `, topology.TunnelName(i), link.Addr().Next(), l.FarASN, link.Addr(), l.ASN)
 	}
 	return text
+}
+
+// Outside are Google's addresses of the gateway, one a tunnel.
+func (l Line) Outside(ctx context.Context) ([Tunnels]netip.Addr, error) {
+	var list [Tunnels]netip.Addr
+	answer, err := l.GoogleCall(ctx, "GET", l.At("vpnGateways", l.Name), nil)
+	if err != nil {
+		return list, err
+	}
+	interfaces, _ := answer["vpnInterfaces"].([]any)
+	for i := range list {
+		if i >= len(interfaces) {
+			return list, fmt.Errorf("read gateway %s: %d interfaces, %d wanted", l.Name, len(interfaces), Tunnels)
+		}
+		one, _ := interfaces[i].(map[string]any)
+		text, _ := one["ipAddress"].(string)
+		if list[i], err = netip.ParseAddr(text); err != nil {
+			return list, fmt.Errorf("read gateway %s: %w", l.Name, err)
+		}
+	}
+	return list, nil
+}
+
+// FarUpBy starts the far side's half from the files that causeway renders for it,
+// laid into dir as a colleague would get them; the keys are handed over by Google's
+// address. expect is what Google is to announce.
+func (l Line) FarUpBy(ctx context.Context, dir string, expect ...netip.Prefix) error {
+	google, err := l.Outside(ctx)
+	if err != nil {
+		return err
+	}
+	far := templates.FarSide{
+		Exposure: l.Name, Peer: templates.PeerOther, GoogleASN: l.ASN, PeerASN: l.FarASN,
+		Expect: expect, Announce: []netip.Prefix{topology.FarCIDR}, Endpoint: site.ByPeering,
+	}
+	keys := map[string]string{}
+	for i, link := range links {
+		far.Tunnels = append(far.Tunnels, templates.FarTunnel{
+			Name: l.Tunnel(i), GoogleInterface: i, GoogleAddress: google[i], PeerAddress: netip.MustParseAddr(outside[i]), Link: link.Masked(),
+			GoogleIP: link.Addr(), PeerIP: link.Addr().Next(), SecretName: l.Tunnel(i) + ".psk",
+		})
+		keys[google[i].String()] = key(l.Tunnel(i))
+	}
+	files, err := far.Files()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Content, 0o600); err != nil {
+			return err
+		}
+	}
+	return l.Site.FarUp(ctx, dir, keys)
 }
 
 // AwaitTunnels waits until all tunnels tell the same status.
