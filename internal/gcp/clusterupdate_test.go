@@ -230,8 +230,7 @@ func TestGlobalAccess(t *testing.T) {
 }
 
 func TestUpdatesThatGoogleRefuses(t *testing.T) {
-	cloud, google := open(t, gcptest.Options{}, "lab")
-	clocked(cloud)
+	cloud, _ := open(t, gcptest.Options{}, "lab")
 	public := func(a AuthorizedNetworks) AuthorizedNetworks {
 		a.CIDRs = append(a.CIDRs, AuthorizedNetwork{CIDR: netip.MustParsePrefix("203.0.113.0/24")})
 		return a
@@ -245,11 +244,11 @@ func TestUpdatesThatGoogleRefuses(t *testing.T) {
 	for permission, part := range map[string]string{
 		"container.clusters.get": "read " + resource, "container.clusters.update": "set global access of " + resource, "container.operations.get": "set global access of " + resource,
 	} {
+		cloud, google := open(t, gcptest.Options{}, "lab")
 		google.Deny(permission)
 		err := cloud.SetGlobalAccess(t.Context(), project, area, "private-cluster", true, nil)
 		expect(t, err, "CW-GCP-PERMISSION", "missing permission "+permission)
 		expect(t, err, "CW-GCP-PERMISSION", part)
-		google.Allow(permission)
 	}
 }
 

@@ -49,6 +49,8 @@ func nameRequired() *Error { // the words are Google's, the empty quotes too
 	return &Error{Status: http.StatusBadRequest, Reason: "required", Message: "Required field '' not specified"}
 }
 
+// noPeering is the refusal of a name that no peering has. Its words are the
+// emulator's own: Google's are not known.
 func noPeering(name, network string) *Error {
 	return invalid(fmt.Sprintf("Invalid value for field 'networkPeering.name': '%s'. There is no peering %s on network %s.", name, name, network))
 }
