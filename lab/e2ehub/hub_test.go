@@ -81,85 +81,116 @@ func visit(ctx context.Context) error {
 	return err
 }
 
-func TestTheHubPassesOnWhatBothPeeringsExchange(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	serve(t)
-	ok := func(err error) {
-		t.Helper()
-		if err != nil {
-			fabric, _ := lab.Fabric(context.WithoutCancel(ctx)) // for whoever reads the failure
-			t.Fatalf("%v\nfabric: %+v", err, fabric)
-		}
-	}
-	after := func(back func(context.Context) error) {
-		t.Cleanup(func() {
-			if err := back(context.WithoutCancel(ctx)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	passes := func() {
-		t.Helper()
-		ok(lab.Await(ctx, "the service to answer the far side", change, visit))
-	}
-	stops := func() {
-		t.Helper()
-		ok(lab.Await(ctx, "the service not to answer the far side", change, func(ctx context.Context) error {
-			for began := time.Now(); time.Since(began) < calm; {
-				if visit(ctx) == nil {
-					return errors.New("it answers")
-				}
-			}
-			return ctx.Err()
-		}))
-	}
-	hub := func(exports, imports bool) func(context.Context) error {
-		return func(ctx context.Context) error {
-			return handmade.ExchangeRoutes(ctx, lab, topology.HubProject, topology.HubNetwork, handmade.ToSpoke, exports, imports)
-		}
-	}
-	spoke := func(exports, imports bool) func(context.Context) error {
-		return func(ctx context.Context) error {
-			return handmade.ExchangeRoutes(ctx, lab, topology.Project, topology.Network, handmade.ToHub, exports, imports)
-		}
-	}
-	l := handmade.Line{Site: lab, Project: topology.HubProject, Network: topology.HubNetwork, Region: topology.Region, Name: "hubline", ASN: 64515, FarASN: 65010}
-	after(l.Remove)
-	ok(l.Make(ctx))
-	after(lab.FarDown)
-	ok(l.FarUp(ctx, handmade.RightKey))
-	ok(lab.AwaitSessions(ctx, handmade.Tunnels, change))
-	after(hub(false, false))
-	ok(hub(true, false)(ctx))
-	after(spoke(false, false))
-	ok(spoke(false, true)(ctx))
-	stops() // the hub's router announces the hub's own subnets alone
-	ok(l.Advertise(ctx, true, topology.SubnetCIDR))
-	passes()
-	for _, off := range []func(context.Context) error{hub(false, false), spoke(false, false)} {
-		ok(off(ctx))
-		stops()
-		ok(hub(true, false)(ctx))
-		ok(spoke(false, true)(ctx))
-		passes()
-	}
+// rig is a test with the lab, and what both peerings are set to.
+type rig struct {
+	*testing.T
+	ctx context.Context
+}
 
-	// Two peerings are never crossed, whatever is set: neither to the control plane nor
-	// to the endpoint in the subnet.
-	after(func(ctx context.Context) error {
+func (r rig) ok(err error) {
+	r.Helper()
+	if err != nil {
+		fabric, _ := lab.Fabric(context.WithoutCancel(r.ctx)) // for whoever reads the failure
+		r.Fatalf("%v\nfabric: %+v", err, fabric)
+	}
+}
+
+// after has something put back at the end of the test.
+func (r rig) after(back func(context.Context) error) {
+	r.Cleanup(func() {
+		if err := back(context.WithoutCancel(r.ctx)); err != nil {
+			r.Error(err)
+		}
+	})
+}
+
+func (r rig) passes() {
+	r.Helper()
+	r.ok(lab.Await(r.ctx, "the service to answer the far side", change, visit))
+}
+
+func (r rig) stops() {
+	r.Helper()
+	r.ok(lab.Await(r.ctx, "the service not to answer the far side", change, func(ctx context.Context) error {
+		for began := time.Now(); time.Since(began) < calm; {
+			if visit(ctx) == nil {
+				return errors.New("it answers")
+			}
+		}
+		return ctx.Err() // a visit that the bound cut short proves nothing
+	}))
+}
+
+// hub and spoke set what each side's peering exchanges.
+func hub(exports, imports bool) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return handmade.ExchangeRoutes(ctx, lab, topology.HubProject, topology.HubNetwork, handmade.ToSpoke, exports, imports)
+	}
+}
+
+func spoke(exports, imports bool) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return handmade.ExchangeRoutes(ctx, lab, topology.Project, topology.Network, handmade.ToHub, exports, imports)
+	}
+}
+
+// line makes the line that ends in the hub, with the far side's half.
+func (r rig) line() handmade.Line {
+	r.Helper()
+	l := handmade.Line{Site: lab, Project: topology.HubProject, Network: topology.HubNetwork, Region: topology.Region, Name: "hubline", ASN: 64515, FarASN: 65010}
+	r.after(l.Remove)
+	r.ok(l.Make(r.ctx))
+	r.after(lab.FarDown)
+	r.ok(l.FarUp(r.ctx, handmade.RightKey))
+	r.ok(lab.AwaitSessions(r.ctx, handmade.Tunnels, change))
+	return l
+}
+
+func newRig(t *testing.T) rig {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	t.Cleanup(cancel)
+	serve(t)
+	r := rig{t, ctx}
+	r.after(hub(false, false))
+	r.after(spoke(false, false))
+	return r
+}
+
+func TestTheHubPassesOnWhatBothPeeringsExchange(t *testing.T) {
+	r := newRig(t)
+	l := r.line()
+	r.ok(hub(true, false)(r.ctx))
+	r.ok(spoke(false, true)(r.ctx))
+	r.stops() // the hub's router announces the hub's own subnets alone
+	r.ok(l.Advertise(r.ctx, true, topology.SubnetCIDR))
+	r.passes()
+	for _, off := range []func(context.Context) error{hub(false, false), spoke(false, false)} {
+		r.ok(off(r.ctx))
+		r.stops()
+		r.ok(hub(true, false)(r.ctx))
+		r.ok(spoke(false, true)(r.ctx))
+		r.passes()
+	}
+}
+
+// Whatever is set: neither the control plane behind the second peering is reached,
+// nor the endpoint in the subnet.
+func TestNoControlPlaneIsReachedThroughTheHub(t *testing.T) {
+	r := newRig(t)
+	l := r.line()
+	r.after(func(ctx context.Context) error {
 		return handmade.ExchangeRoutes(ctx, lab, topology.Project, topology.Network, handmade.ClusterPeering, false, false)
 	})
-	ok(handmade.ExchangeRoutes(ctx, lab, topology.Project, topology.Network, handmade.ClusterPeering, true, true))
-	ok(l.Advertise(ctx, true, topology.SubnetCIDR, topology.MasterCIDR))
+	r.ok(handmade.ExchangeRoutes(r.ctx, lab, topology.Project, topology.Network, handmade.ClusterPeering, true, true))
+	r.ok(l.Advertise(r.ctx, true, topology.SubnetCIDR, topology.MasterCIDR))
 	for _, cluster := range topology.LineHub.Clusters() {
-		after(func(ctx context.Context) error { return handmade.Authorize(ctx, lab, cluster) })
-		ok(handmade.Authorize(ctx, lab, cluster, topology.FarCIDR))
+		r.after(func(ctx context.Context) error { return handmade.Authorize(ctx, lab, cluster) })
+		r.ok(handmade.Authorize(r.ctx, lab, cluster, topology.FarCIDR))
 	}
-	ok(hub(true, true)(ctx))
-	ok(spoke(true, true)(ctx))
-	passes()
+	r.ok(hub(true, true)(r.ctx))
+	r.ok(spoke(true, true)(r.ctx))
+	r.passes()
 	for _, to := range []netip.AddrPort{site.ByPeering, site.ByPSC} {
-		ok(lab.AwaitSilence(ctx, to, change))
+		r.ok(lab.AwaitSilence(r.ctx, to, change))
 	}
 }
