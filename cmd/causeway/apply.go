@@ -24,6 +24,8 @@ Running it again changes nothing; running it after a failure or Ctrl-C goes on
 where it stopped. Nothing is deleted on failure.`,
 		Example: "  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16\n" +
 			"  causeway apply -f exposure.yaml --yes\n" +
+			"  causeway apply route --project P --location L --cluster C --client-cidr 172.31.0.0/16 \\\n" +
+			"    --vpn --peer aws --peer-asn 64512 --psk-dir keys\n" +
 			"  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16 --mode passthrough --dry-run",
 		Args: atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.apply(cmd, c, args) },

@@ -16,11 +16,10 @@ func (a *app) planCommand() *cobra.Command {
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use: "plan METHOD", Short: "show what apply would create, change and keep; change nothing",
-		Long: `Reads the cluster, its network and what stands already, and shows what apply
-would do, with everything that stands in the way. Nothing is changed. METHOD is
-` + "`ilb`" + `: nginx in the cluster behind an internal load balancer with a reserved
-address of the cluster's VPC.`,
+		Long: "Reads the cluster, its network and what stands already, and shows what apply\n" +
+			"would do, with everything that stands in the way. Nothing is changed.\n\n" + methodsHelp,
 		Example: "  causeway plan ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16\n" +
+			"  causeway plan route --project P --location L --cluster C --client-cidr 172.31.0.0/16\n" +
 			"  causeway plan -f exposure.yaml --exit-code",
 		Args: atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error {

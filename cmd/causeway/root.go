@@ -23,13 +23,21 @@ type app struct {
 	methods  []exposer.Method
 }
 
+// methodsHelp says what each method does.
+const methodsHelp = `METHOD is one of
+  ilb    nginx in the cluster behind an internal load balancer with a reserved
+         address of the cluster's VPC
+  route  the control plane's own address, by BGP and the VPC peering: nothing runs
+         in the cluster; --vpn makes the line too
+`
+
 const rootLong = `causeway makes the API server of a private GKE cluster reachable, privately,
 from a third-party cloud or an on-premises network. It plans before it acts,
 proves the way hop by hop, can be run again, and can undo what it did.
 
-causeway does not build the line between the two networks: the far side must
-already have a route to the cluster's VPC (VPN or Interconnect) for the method
-ilb, and a route to the load balancer's address.
+` + methodsHelp + `
+The method ilb needs a line between the two networks that is there (VPN or
+Interconnect); the method route uses one, or makes one with --vpn.
 
 Answers go to stdout, the story to stderr. Exit codes: 0 done, 1 failed, 2 bad
 flags or file, 3 the plan has changes (with --exit-code), 4 it can't work here or
@@ -37,6 +45,7 @@ a precondition is missing, 5 the probe failed, 130 interrupted.`
 
 const rootExamples = `  causeway plan ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
+  causeway apply route --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway verify --kubeconfig causeway-C.kubeconfig
   causeway status ilb --project P --location L --cluster C
   causeway destroy ilb --project P --location L --cluster C`
