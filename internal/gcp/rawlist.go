@@ -3,7 +3,6 @@ package gcp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -27,7 +26,7 @@ func (c *Cloud) aggregated(ctx context.Context, project, collection, resource st
 			NextPageToken string                                `json:"nextPageToken"`
 		}
 		if err := json.Unmarshal(text, &page); err != nil {
-			return wrap("list", resource, errors.Join(errors.New("read answer"), err))
+			return garbled("list", resource, err)
 		}
 		for _, scope := range slices.Sorted(maps.Keys(page.Items)) {
 			if err := eachOf(page.Items[scope], scope, collection, resource, each); err != nil {
@@ -52,7 +51,7 @@ func eachOf(scope map[string]json.RawMessage, name, collection, resource string,
 			continue
 		}
 		if err := json.Unmarshal(part.text, part.into); err != nil {
-			return wrap("list", resource, errors.Join(errors.New("read answer"), err))
+			return garbled("list", resource, err)
 		}
 	}
 	if warning.Code == "UNREACHABLE" {
@@ -60,8 +59,13 @@ func eachOf(scope map[string]json.RawMessage, name, collection, resource string,
 	}
 	for _, item := range items {
 		if err := each(strings.TrimPrefix(name, "regions/"), item); err != nil {
-			return wrap("list", resource, errors.Join(errors.New("read answer"), err))
+			return garbled("list", resource, err)
 		}
 	}
 	return nil
+}
+
+// garbled is an answer that makes no sense.
+func garbled(verb, resource string, err error) error {
+	return &Error{Verb: verb, Resource: resource, Message: "the answer makes no sense: " + err.Error(), Cause: err}
 }

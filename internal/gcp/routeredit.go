@@ -95,7 +95,7 @@ func (c *Cloud) routerDocument(ctx context.Context, ref Ref) (document, Router, 
 		return nil, Router{}, wrap("read", "router "+routerURL(ref), err)
 	}
 	router, err := parseRouter(ref, doc)
-	return doc, router, wrap("read", "router "+routerURL(ref), err)
+	return doc, router, err
 }
 
 // readAnewKey marks, in a context, calls that must not be repeated as they are when

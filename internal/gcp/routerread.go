@@ -2,7 +2,6 @@ package gcp
 
 import (
 	"encoding/json"
-	"errors"
 	"net/netip"
 
 	"cloud.google.com/go/compute/apiv1/computepb"
@@ -13,11 +12,11 @@ import (
 func parseRouter(ref Ref, doc document) (Router, error) {
 	text, err := json.Marshal(doc)
 	if err != nil {
-		return Router{}, err
+		return Router{}, garbled("read", "router "+routerURL(ref), err)
 	}
 	found := &computepb.Router{}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, found); err != nil {
-		return Router{}, errors.Join(errors.New("read router"), err)
+		return Router{}, garbled("read", "router "+routerURL(ref), err)
 	}
 	return toRouter(ref.Project, ref.Region, found), nil
 }

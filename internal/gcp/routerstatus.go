@@ -3,7 +3,6 @@ package gcp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -86,7 +85,7 @@ func (c *Cloud) RouterStatus(ctx context.Context, ref Ref) (RouterStatus, error)
 	}
 	var answer statusJSON
 	if err := json.Unmarshal(text, &answer); err != nil {
-		return RouterStatus{}, wrap("read", resource, errors.Join(errors.New("read answer"), err))
+		return RouterStatus{}, garbled("read", resource, err)
 	}
 	out := RouterStatus{Best: learned(ref, answer.Result.BestRoutes), BestForRouter: learned(ref, answer.Result.BestRoutesForRouter)}
 	for _, one := range answer.Result.BgpPeerStatus {

@@ -3,7 +3,6 @@ package gcp
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -87,7 +86,7 @@ func (c *Cloud) readAt(ctx context.Context, kind, path string, into any) (bool, 
 		return false, nil
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return false, wrap("read", kind+" "+path, errors.Join(errors.New("read answer"), err))
+		return false, garbled("read", kind+" "+path, err)
 	}
 	return true, nil
 }

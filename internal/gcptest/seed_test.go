@@ -58,6 +58,54 @@ func TestSeedsThatAreNone(t *testing.T) {
 	}
 }
 
+// TestASeedOfALine: far routers, and links in short form; the key of a tunnel is
+// taken away from what the API tells, as is a state that the line knows better.
+func TestASeedOfALine(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "line.yaml")
+	err := os.WriteFile(file, []byte(`
+remotes:
+  - {address: 203.0.113.10, secret: not-a-real-key, asn: 65010, prefixes: [10.200.0.0/16]}
+resources:
+  - path: projects/lab-project/regions/europe-west3/vpnGateways/g
+    body: {network: projects/lab-project/global/networks/default}
+  - path: projects/lab-project/global/externalVpnGateways/e
+    body: {redundancyType: SINGLE_IP_INTERNALLY_REDUNDANT, interfaces: [{id: 0, ipAddress: 203.0.113.10}]}
+  - path: projects/lab-project/regions/europe-west3/routers/r
+    body:
+      network: projects/lab-project/global/networks/default
+      bgp: {asn: 64512}
+      interfaces: [{name: i, ipRange: 169.254.1.1/30, linkedVpnTunnel: regions/europe-west3/vpnTunnels/t}]
+      bgpPeers: [{name: p, interfaceName: i, peerIpAddress: 169.254.1.2, peerAsn: 65010}]
+  - path: projects/lab-project/regions/europe-west3/vpnTunnels/t
+    body:
+      vpnGateway: regions/europe-west3/vpnGateways/g
+      vpnGatewayInterface: 0
+      peerExternalGateway: global/externalVpnGateways/e
+      peerExternalGatewayInterface: 0
+      router: regions/europe-west3/routers/r
+      sharedSecret: not-a-real-key
+      status: FAILED
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := ReadSeed(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Serve(t, Options{}, "lab")
+	if err := s.Fill(seed); err != nil {
+		t.Fatal(err)
+	}
+	fabric := s.Fabric()
+	if len(fabric.Sessions) != 1 || !fabric.Sessions[0].Up || fabric.Sessions[0].Learned[0].String() != "10.200.0.0/16" {
+		t.Errorf("sessions %+v", fabric.Sessions)
+	}
+	if strings.Contains(string(s.Snapshot()), "not-a-real-key") || strings.Contains(string(s.Snapshot()), "FAILED") {
+		t.Error("the state has the key or the seed's status")
+	}
+}
+
 func TestStateBehindTheAPIs(t *testing.T) {
 	s := Serve(t, Options{}, "lab")
 	if err := s.Change("projects/absent", func(map[string]any) {}); err == nil {
