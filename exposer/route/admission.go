@@ -43,7 +43,7 @@ func (s authorizedNetworks) ID() string {
 
 // Title implements exposer.Step.
 func (s authorizedNetworks) Title() string {
-	return fmt.Sprintf("control plane of %s lets in %s", s.x.spec.Cluster.Name, list(s.x.clients()))
+	return fmt.Sprintf("control plane of %s lets in %s", s.x.spec.Cluster.Name, routing.List(s.x.clients()))
 }
 
 // Needs implements exposer.Step.
@@ -103,7 +103,7 @@ func admit(a gcp.AuthorizedNetworks, clients []netip.Prefix, exposure string) (g
 			mark = routing.ParseMark(a.CIDRs[at].Name)
 		}
 		foreign := func(n gcp.AuthorizedNetwork) bool {
-			return covers(n.CIDR, client) && len(routing.ParseMark(n.Name).Exposures) == 0
+			return routing.Covers(n.CIDR, client) && len(routing.ParseMark(n.Name).Exposures) == 0
 		}
 		switch {
 		case mark.Has(exposure) || slices.ContainsFunc(a.CIDRs, foreign):

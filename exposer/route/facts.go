@@ -2,14 +2,13 @@ package route
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"causeway/exposer"
+	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
 
@@ -20,12 +19,11 @@ type facts struct {
 	ref     gcp.Ref     // of the network that the line ends in
 	network gcp.Network
 	subnets []gcp.Subnetwork
-	routers []gcp.Router
-	status  map[gcp.Ref]gcp.RouterStatus // of routers with BGP peers
-	sharing []string                     // other clusters behind the same peering
-	masters []netip.Prefix               // the ranges of all clusters behind it
-	service []netip.Prefix               // what lies behind the service peering, when it is asked for
-	hubs    []string                     // peered networks, as PROJECT/NAME
+	lines   routing.Lines
+	sharing []string       // other clusters behind the same peering
+	masters []netip.Prefix // the ranges of all clusters behind it
+	service []netip.Prefix // what lies behind the service peering, when it is asked for
+	hubs    []string       // peered networks, as PROJECT/NAME
 }
 
 // servicePeering is the name that Google gives to private services access.
@@ -73,9 +71,9 @@ func first(texts ...string) string {
 // another.
 func (x *exposure) readNetwork(ctx context.Context) error {
 	f := &x.facts
-	err := together(
+	err := routing.Together(
 		func() (err error) { f.network, err = x.google.Network(ctx, f.ref.Project, f.ref.Name); return },
-		func() (err error) { f.routers, err = x.google.NetworkRouters(ctx, f.ref); return },
+		func() (err error) { f.lines, err = routing.ReadLines(ctx, x.google, f.ref); return },
 		func() (err error) { f.subnets, err = x.google.Subnetworks(ctx, f.ref); return },
 		func() error { return x.readSharing(ctx) },
 	)
@@ -88,28 +86,7 @@ func (x *exposure) readNetwork(ctx context.Context) error {
 	if x.deps.Leaving {
 		return nil
 	}
-	return together(func() error { return x.readStatus(ctx) }, func() error { return x.readService(ctx) })
-}
-
-// readStatus asks each router with BGP peers how they are.
-func (x *exposure) readStatus(ctx context.Context) error {
-	f := &x.facts
-	f.status = map[gcp.Ref]gcp.RouterStatus{}
-	var mu sync.Mutex
-	var asks []func() error
-	for _, router := range f.routers {
-		if len(router.Peers) == 0 {
-			continue
-		}
-		asks = append(asks, func() error {
-			status, err := x.google.RouterStatus(ctx, refOf(router))
-			mu.Lock()
-			defer mu.Unlock()
-			f.status[refOf(router)] = status
-			return err
-		})
-	}
-	return together(asks...)
+	return routing.Together(func() error { return f.lines.ReadStatus(ctx, x.google) }, func() error { return x.readService(ctx) })
 }
 
 // readSharing finds who else is behind the control plane's peering. Who may not
@@ -156,19 +133,6 @@ func (x *exposure) readService(ctx context.Context) error {
 func (f facts) hasPeering(name string) bool {
 	return slices.ContainsFunc(f.network.Peerings, func(p gcp.Peering) bool { return p.Name == name })
 }
-
-// together runs all at once and joins what failed.
-func together(asks ...func() error) error {
-	errs := make([]error, len(asks))
-	var wait sync.WaitGroup
-	for i, ask := range asks {
-		wait.Go(func() { errs[i] = ask() })
-	}
-	wait.Wait()
-	return errors.Join(errs...)
-}
-
-func refOf(r gcp.Router) gcp.Ref { return gcp.Ref{Project: r.Project, Region: r.Region, Name: r.Name} }
 
 // controlPlane is the range that the control plane's address lies in: the
 // cluster's own range behind a peering, the one address in a subnet otherwise.

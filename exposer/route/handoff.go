@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"causeway/exposer"
+	"causeway/exposer/routing"
 	"causeway/templates"
 )
 
@@ -77,7 +78,7 @@ func (x *exposure) expected() []netip.Prefix {
 			}
 		}
 	}
-	if want := x.facts.controlPlane(); !slices.ContainsFunc(out, func(p netip.Prefix) bool { return covers(p, want) }) {
+	if want := x.facts.controlPlane(); !slices.ContainsFunc(out, func(p netip.Prefix) bool { return routing.Covers(p, want) }) {
 		out = append(out, want)
 	}
 	return out
@@ -85,7 +86,7 @@ func (x *exposure) expected() []netip.Prefix {
 
 // announcesSubnets reports whether a router announces the VPC's own subnets.
 func (x *exposure) announcesSubnets(name, region string) bool {
-	for _, router := range x.facts.routers {
+	for _, router := range x.facts.lines.Routers {
 		if router.Name == name && router.Region == region {
 			return router.Advertise.Mode != "CUSTOM" || slices.Contains(router.Advertise.Groups, "ALL_SUBNETS")
 		}

@@ -96,8 +96,8 @@ func ends(link netip.Prefix, peer string) (google, far netip.Addr) {
 
 // lineProblems are what a router that is there already speaks against.
 func (x *exposure) lineProblems(l line) []exposer.Problem {
-	for _, router := range x.facts.routers {
-		if refOf(router) != l.router {
+	for _, router := range x.facts.lines.Routers {
+		if router.Ref() != l.router {
 			continue
 		}
 		if router.ASN != x.spec.Route.VPN.ASN && x.spec.Route.VPN.ASN != exposer.DefaultASN {
@@ -125,9 +125,9 @@ func (x *exposure) pickLinks(vpn exposer.VPN, l line) ([]netip.Prefix, []exposer
 	var problems []exposer.Problem
 	free := newLinkPool(x.spec.Name, vpn.Peer)
 	own := map[string]netip.Prefix{}
-	for _, router := range x.facts.routers {
+	for _, router := range x.facts.lines.Routers {
 		for _, i := range router.Interfaces {
-			if refOf(router) == l.router && ownTunnel(i, x.spec.Name, count) {
+			if router.Ref() == l.router && ownTunnel(i, x.spec.Name, count) {
 				own[i.Name] = i.Link.Masked()
 				continue
 			}

@@ -136,7 +136,7 @@ func (x *exposure) claimed() []exposer.Problem {
 	want := x.facts.controlPlane()
 	seen := map[gcp.LearnedRoute]bool{}
 	var problems []exposer.Problem
-	for ref, status := range x.facts.status {
+	for ref, status := range x.facts.lines.Status {
 		for _, r := range status.BestForRouter {
 			if r.Range.Bits() == 0 || !r.Range.Overlaps(want) || seen[r] {
 				continue

@@ -104,7 +104,12 @@ func (x *exposure) choose() error {
 		x.line, problems = x.planLine()
 		x.routers = []gcp.Ref{x.line.router}
 	} else {
-		x.routers, problems = x.facts.pickRouters(*x.spec.Route, x.clients(), x.spec.Name, x.deps.Leaving)
+		x.routers, problems = x.facts.lines.Pick(x.spec.Route.Routers, x.clients(), x.spec.Name, x.deps.Leaving)
+		for i, problem := range problems {
+			if problem.Code == "CW-ROUTE-NO-LINE" {
+				problems[i] = x.facts.noLine(problem)
+			}
+		}
 	}
 	x.ranges = append(x.ranges, x.facts.unannounced(x.routers)...)
 	x.spec.Route.Network = x.facts.network.Project + "/" + x.facts.network.Name
@@ -115,7 +120,7 @@ func (x *exposure) choose() error {
 		}
 	}
 	var more []exposer.Problem
-	x.peers, more = x.facts.customPeers(x.routers, x.spec.Route.BGPPeers, x.clients(), x.ranges)
+	x.peers, more = x.facts.lines.CustomPeers(x.routers, x.spec.Route.BGPPeers, x.clients(), x.ranges)
 	problems = append(append(problems, more...), x.facts.regionProblems(x.routers, x.spec.Route.GlobalAccess)...)
 	if len(problems) > 0 {
 		return x.refused(problems)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
 
@@ -33,7 +34,7 @@ func (x *exposure) Trace(ctx context.Context) (exposer.Trace, error) {
 	if err := x.readNetwork(ctx); err != nil {
 		return exposer.Trace{}, err
 	}
-	v := view{facts: x.facts, clients: x.clients(), routers: x.facts.of(x.routers), own: x.line.made(), unseen: map[string]error{}}
+	v := view{facts: x.facts, clients: x.clients(), routers: x.facts.lines.Of(x.routers), own: x.line.made(), unseen: map[string]error{}}
 	read := func(what string, ask func() error) func() error {
 		return func() error {
 			err := ask()
@@ -226,7 +227,7 @@ func (v view) farIsMissing(router gcp.Router, peer gcp.BGPPeer) bool {
 }
 
 func (v view) peerStatus(router gcp.Router, peer gcp.BGPPeer) *gcp.PeerStatus {
-	for _, status := range v.status[refOf(router)].Peers {
+	for _, status := range v.lines.Status[router.Ref()].Peers {
 		if status.Name == peer.Name {
 			return &status
 		}
@@ -261,7 +262,7 @@ func (v view) unannouncedHop(router gcp.Router, peer gcp.BGPPeer, name string) e
 	text := fmt.Sprintf("%s is not among the announced ranges", want)
 	fix := "causeway apply route (the arguments of the first time)"
 	switch {
-	case peer.Advertise.Mode == "CUSTOM" && !announcesAll(peer.Advertise, []netip.Prefix{want}):
+	case peer.Advertise.Mode == "CUSTOM" && !routing.AnnouncesAll(peer.Advertise, []netip.Prefix{want}):
 		return because(hop(exposer.Forward, name, exposer.Broken, text+": the peer has an advertised list of its own, which overrides the router's"), "CW-BGP-PEER-CUSTOM", fix+" --bgp-peer "+peer.Name)
 	case router.Advertise.Mode != "CUSTOM":
 		text += ": router " + router.Name + " is in mode DEFAULT, which announces the VPC's own subnets alone"
@@ -272,7 +273,7 @@ func (v view) unannouncedHop(router gcp.Router, peer gcp.BGPPeer, name string) e
 // holding finds the announced route whose range holds a prefix.
 func holding(routes []gcp.AdvertisedRoute, want netip.Prefix) (gcp.AdvertisedRoute, bool) {
 	for _, r := range routes {
-		if want.IsValid() && covers(r.Range, want) {
+		if want.IsValid() && routing.Covers(r.Range, want) {
 			return r, true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
 
@@ -14,7 +15,7 @@ import (
 func (v view) region() exposer.TraceHop {
 	var refs []gcp.Ref
 	for _, router := range v.routers {
-		refs = append(refs, refOf(router))
+		refs = append(refs, router.Ref())
 	}
 	if problems := v.regionProblems(refs, false); len(problems) > 0 {
 		p := problems[0]
@@ -27,7 +28,7 @@ func (v view) region() exposer.TraceHop {
 func (v view) toControlPlane() exposer.TraceHop {
 	if v.cluster.PeeringName == "" {
 		for _, subnet := range v.subnets {
-			if covers(subnet.Range, v.controlPlane()) {
+			if routing.Covers(subnet.Range, v.controlPlane()) {
 				return hop(exposer.Forward, "control plane", exposer.Good, fmt.Sprintf("%s, an endpoint in subnet %s", v.cluster.PrivateEndpoint, subnet.Name))
 			}
 		}
@@ -45,7 +46,7 @@ func (v view) toControlPlane() exposer.TraceHop {
 		return v.hidden(exposer.Forward, name, "incoming")
 	}
 	for _, r := range v.incoming {
-		if covers(r.Range, v.controlPlane()) {
+		if routing.Covers(r.Range, v.controlPlane()) {
 			if r.Imported {
 				return hop(exposer.Forward, name, exposer.Good, fmt.Sprintf("brings %s, accepted", r.Range))
 			}
@@ -63,14 +64,14 @@ func (v view) admitted() exposer.TraceHop {
 	}
 	var missing []netip.Prefix
 	for _, client := range v.clients {
-		if !slices.ContainsFunc(v.cluster.Authorized.CIDRs, func(n gcp.AuthorizedNetwork) bool { return covers(n.CIDR, client) }) {
+		if !slices.ContainsFunc(v.cluster.Authorized.CIDRs, func(n gcp.AuthorizedNetwork) bool { return routing.Covers(n.CIDR, client) }) {
 			missing = append(missing, client)
 		}
 	}
 	if len(missing) > 0 {
-		return because(hop(exposer.Forward, name, exposer.Broken, "are enforced on the private address and do not hold "+list(missing)), "CW-ROUTE-NOT-AUTHORIZED", "causeway apply route (the arguments of the first time)")
+		return because(hop(exposer.Forward, name, exposer.Broken, "are enforced on the private address and do not hold "+routing.List(missing)), "CW-ROUTE-NOT-AUTHORIZED", "causeway apply route (the arguments of the first time)")
 	}
-	return hop(exposer.Forward, name, exposer.Good, "hold "+list(v.clients))
+	return hop(exposer.Forward, name, exposer.Good, "hold "+routing.List(v.clients))
 }
 
 // backFromControlPlane is whether the control plane's network knows the way back.
@@ -84,7 +85,7 @@ func (v view) backFromControlPlane() exposer.TraceHop {
 		return because(hop(exposer.Return, name, exposer.Broken, v.cluster.PeeringName+" is gone"), "CW-NET-PEERING-GONE", "")
 	}
 	if !v.network.Peerings[at].ExportCustomRoutes {
-		return because(hop(exposer.Return, name, exposer.Broken, "does not export custom routes: the control plane knows no way back to "+list(v.clients)), "CW-ROUTE-NOT-EXPORTED", "causeway apply route (the arguments of the first time)")
+		return because(hop(exposer.Return, name, exposer.Broken, "does not export custom routes: the control plane knows no way back to "+routing.List(v.clients)), "CW-ROUTE-NOT-EXPORTED", "causeway apply route (the arguments of the first time)")
 	}
 	if v.unseen["outgoing"] != nil {
 		return v.hidden(exposer.Return, name, "outgoing")
@@ -93,7 +94,7 @@ func (v view) backFromControlPlane() exposer.TraceHop {
 	for _, client := range v.clients {
 		offered, taken := false, false
 		for _, r := range v.outgoing {
-			if r.Type != "SUBNET_PEERING_ROUTE" && covers(r.Range, client) {
+			if r.Type != "SUBNET_PEERING_ROUTE" && routing.Covers(r.Range, client) {
 				offered, taken = true, taken || r.Imported
 			}
 		}
@@ -106,15 +107,15 @@ func (v view) backFromControlPlane() exposer.TraceHop {
 	}
 	switch {
 	case len(rejected) > 0:
-		return because(hop(exposer.Return, name, exposer.Broken, list(rejected)+" rejected by the control plane's side"), "CW-ROUTE-REJECTED", "")
+		return because(hop(exposer.Return, name, exposer.Broken, routing.List(rejected)+" rejected by the control plane's side"), "CW-ROUTE-REJECTED", "")
 	case len(missing) > 0:
-		h := because(hop(exposer.Return, name, exposer.Broken, fmt.Sprintf("%s does not go out in %s: the VPC itself does not know it there", list(missing), v.cluster.Region())), "CW-ROUTE-NOT-LEARNED", "")
+		h := because(hop(exposer.Return, name, exposer.Broken, fmt.Sprintf("%s does not go out in %s: the VPC itself does not know it there", routing.List(missing), v.cluster.Region())), "CW-ROUTE-NOT-LEARNED", "")
 		if v.waiting() {
 			h.Verdict = exposer.Waits
 		}
 		return h
 	}
-	return hop(exposer.Return, name, exposer.Good, list(v.clients)+" accepted by the control plane's side")
+	return hop(exposer.Return, name, exposer.Good, routing.List(v.clients)+" accepted by the control plane's side")
 }
 
 // waiting reports whether the line is causeway's and no session is up yet.
@@ -146,7 +147,7 @@ func (v view) learned() exposer.TraceHop {
 		from = append(from, fmt.Sprintf("%s from %s", r.Range, r.NextHop))
 	}
 	if len(missing) > 0 {
-		h := because(hop(exposer.Return, name, exposer.Broken, "the far side announces no way to "+list(missing)), "CW-ROUTE-NOT-LEARNED", "have the far side's router announce "+list(missing))
+		h := because(hop(exposer.Return, name, exposer.Broken, "the far side announces no way to "+routing.List(missing)), "CW-ROUTE-NOT-LEARNED", "have the far side's router announce "+routing.List(missing))
 		if v.waiting() {
 			h.Verdict, h.Fix = exposer.Waits, "configure the far side: causeway handoff route writes its half"
 		}
@@ -158,8 +159,8 @@ func (v view) learned() exposer.TraceHop {
 // learnedRoute is the narrowest learned route that holds a network.
 func (v view) learnedRoute(client netip.Prefix) (best gcp.LearnedRoute, ok bool) {
 	for _, router := range v.routers {
-		for _, r := range v.status[refOf(router)].BestForRouter {
-			if covers(r.Range, client) && (!ok || r.Range.Bits() > best.Range.Bits()) {
+		for _, r := range v.lines.Status[router.Ref()].BestForRouter {
+			if routing.Covers(r.Range, client) && (!ok || r.Range.Bits() > best.Range.Bits()) {
 				best, ok = r, true
 			}
 		}
@@ -210,7 +211,7 @@ func (v view) expected(way string, r gcp.Route) bool {
 func (v view) learnedOver(want netip.Prefix) []string {
 	var out []string
 	for _, router := range v.routers {
-		for _, r := range v.status[refOf(router)].Best {
+		for _, r := range v.lines.Status[router.Ref()].Best {
 			text := fmt.Sprintf("%s learned from %s", r.Range, r.NextHop)
 			if r.Range.Bits() >= want.Bits() && r.Range.Overlaps(want) && !slices.Contains(out, text) {
 				out = append(out, text)
@@ -242,14 +243,14 @@ func (v view) limits() []exposer.TraceHop {
 	}
 	ranges := 0
 	learned := map[string]map[netip.Prefix]bool{}
-	for _, router := range v.facts.routers {
-		if slices.ContainsFunc(v.routers, func(r gcp.Router) bool { return refOf(r) == refOf(router) }) {
+	for _, router := range v.lines.Routers {
+		if slices.ContainsFunc(v.routers, func(r gcp.Router) bool { return r.Ref() == router.Ref() }) {
 			ranges = max(ranges, len(router.Advertise.Ranges))
 			for _, peer := range router.Peers {
 				ranges = max(ranges, len(peer.Advertise.Ranges))
 			}
 		}
-		for _, r := range v.status[refOf(router)].BestForRouter {
+		for _, r := range v.lines.Status[router.Ref()].BestForRouter {
 			if learned[router.Region] == nil {
 				learned[router.Region] = map[netip.Prefix]bool{}
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"causeway/exposer"
 	"causeway/internal/gcp"
@@ -37,15 +36,7 @@ func (a *Advertisement) ID() string {
 
 // Title implements exposer.Step.
 func (a *Advertisement) Title() string {
-	return fmt.Sprintf("router %s in %s announces %s", a.Router.Name, a.Router.Region, joined(a.Ranges))
-}
-
-func joined(ranges []netip.Prefix) string {
-	texts := make([]string, len(ranges))
-	for i, r := range ranges {
-		texts[i] = r.String()
-	}
-	return strings.Join(texts, ", ")
+	return fmt.Sprintf("router %s in %s announces %s", a.Router.Name, a.Router.Region, List(a.Ranges))
 }
 
 // Needs implements exposer.Step.
@@ -120,7 +111,7 @@ func (a *Advertisement) Do(ctx context.Context, note func(string)) error {
 		}
 		note("somebody wrote the router at the same time: merging again")
 	}
-	return refusal("CW-BGP-CHANGED", "announce %s by router %s: something else wrote the router right after, %d times", joined(a.Ranges), a.Router, attempts)
+	return refusal("CW-BGP-CHANGED", "announce %s by router %s: something else wrote the router right after, %d times", List(a.Ranges), a.Router, attempts)
 }
 
 // Undo implements exposer.Step.
@@ -165,7 +156,7 @@ func (a *Advertisement) restore(ctx context.Context, wasDefault bool, note func(
 		}
 		note("somebody wrote the router at the same time: taking the ranges away again")
 	}
-	return done, refusal("CW-BGP-CHANGED", "take %s off router %s: something else wrote the router right after, %d times", joined(a.Ranges), a.Router, attempts)
+	return done, refusal("CW-BGP-CHANGED", "take %s off router %s: something else wrote the router right after, %d times", List(a.Ranges), a.Router, attempts)
 }
 
 // Description is the mark of what an exposure makes, where the API has no labels

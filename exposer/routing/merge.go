@@ -76,7 +76,7 @@ func add(a gcp.Advertisement, ranges []netip.Prefix, exposure string, turned boo
 	for _, want := range ranges {
 		at := slices.IndexFunc(a.Ranges, func(r gcp.AdvertisedRange) bool { return r.Range == want })
 		if at < 0 && !slices.ContainsFunc(a.Ranges, func(r gcp.AdvertisedRange) bool {
-			return covers(r.Range, want) && len(ParseMark(r.Description).Exposures) == 0
+			return Covers(r.Range, want) && len(ParseMark(r.Description).Exposures) == 0
 		}) {
 			a.Ranges = append(a.Ranges, gcp.AdvertisedRange{Range: want, Description: Mark{[]string{exposure}, turned}.String()})
 			changes = append(changes, exposer.FieldChange{Field: "advertisedIpRanges", To: want.String()})
@@ -93,10 +93,6 @@ func add(a gcp.Advertisement, ranges []netip.Prefix, exposure string, turned boo
 		a.Ranges[at].Description = mark.With(exposure).String()
 	}
 	return a, changes
-}
-
-func covers(wide, narrow netip.Prefix) bool {
-	return wide.Bits() <= narrow.Bits() && wide.Contains(narrow.Addr())
 }
 
 // unmerge says what takes away this exposure's ranges, and the mode where

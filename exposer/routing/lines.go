@@ -1,0 +1,228 @@
+package routing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"causeway/exposer"
+	"causeway/internal/gcp"
+)
+
+// Lines are the Cloud Routers of a network, and so the lines that end in it.
+type Lines struct {
+	Network gcp.Ref
+	Routers []gcp.Router
+	Status  map[gcp.Ref]gcp.RouterStatus // of those with BGP peers; nil where it was not read
+}
+
+// ReadLines lists the routers of a network, of all regions.
+func ReadLines(ctx context.Context, google *gcp.Cloud, network gcp.Ref) (Lines, error) {
+	routers, err := google.NetworkRouters(ctx, network)
+	return Lines{Network: network, Routers: routers}, err
+}
+
+// ReadStatus asks each router with BGP peers how they are.
+func (l *Lines) ReadStatus(ctx context.Context, google *gcp.Cloud) error {
+	l.Status = map[gcp.Ref]gcp.RouterStatus{}
+	var mu sync.Mutex
+	var asks []func() error
+	for _, router := range l.Routers {
+		if len(router.Peers) == 0 {
+			continue
+		}
+		asks = append(asks, func() error {
+			status, err := google.RouterStatus(ctx, router.Ref())
+			mu.Lock()
+			defer mu.Unlock()
+			l.Status[router.Ref()] = status
+			return err
+		})
+	}
+	return Together(asks...)
+}
+
+// Pick chooses the routers that announce the ranges: those that are named,
+// else those that learn the client networks, else the only one with BGP peers.
+// Leaving, it is those that were chosen then and those that bear the mark.
+func (l Lines) Pick(wanted []string, clients []netip.Prefix, exposure string, leaving bool) ([]gcp.Ref, []exposer.Problem) {
+	if len(wanted) > 0 || leaving {
+		return l.named(wanted, exposure, leaving)
+	}
+	var withPeers, learn []gcp.Ref
+	for _, router := range l.Routers {
+		if len(router.Peers) == 0 {
+			continue
+		}
+		withPeers = append(withPeers, router.Ref())
+		if slices.ContainsFunc(l.Status[router.Ref()].BestForRouter, func(r gcp.LearnedRoute) bool { return Meets(r.Range, clients) }) {
+			learn = append(learn, router.Ref())
+		}
+	}
+	switch {
+	case len(learn) > 0:
+		return learn, nil
+	case len(withPeers) == 1:
+		return withPeers, nil
+	case len(withPeers) == 0:
+		return nil, []exposer.Problem{{Code: "CW-ROUTE-NO-LINE",
+			Text: fmt.Sprintf("network %s has no Cloud Router with BGP peers: no VPN and no Interconnect ends there", l.Network)}}
+	}
+	return nil, []exposer.Problem{{Code: "CW-ROUTE-ROUTER",
+		Text: fmt.Sprintf("network %s has %d routers with BGP peers (%s), and none learns %s", l.Network, len(withPeers), Names(withPeers), List(clients)),
+		Fix:  "name the one that the far side's line ends at with --router REGION/NAME"}}
+}
+
+// named finds routers by NAME or REGION/NAME.
+func (l Lines) named(wanted []string, exposure string, leaving bool) ([]gcp.Ref, []exposer.Problem) {
+	var found []gcp.Ref
+	var problems []exposer.Problem
+	for _, text := range wanted {
+		region, name, ok := strings.Cut(text, "/")
+		if !ok {
+			region, name = "", text
+		}
+		var matches []gcp.Ref
+		for _, router := range l.Routers {
+			if router.Name == name && (region == "" || router.Region == region) {
+				matches = append(matches, router.Ref())
+			}
+		}
+		switch {
+		case len(matches) == 1:
+			found = append(found, matches[0])
+		case len(matches) > 1:
+			problems = append(problems, exposer.Problem{Code: "CW-ROUTE-ROUTER",
+				Text: fmt.Sprintf("routers of the name %s are in several regions: %s", name, Names(matches)), Fix: "name it as REGION/NAME"})
+		case !leaving:
+			problems = append(problems, exposer.Problem{Code: "CW-ROUTE-ROUTER",
+				Text: fmt.Sprintf("network %s has no router %s", l.Network, text), Fix: fmt.Sprintf("gcloud compute routers list --project %s lists them", l.Network.Project)})
+		}
+	}
+	if !leaving {
+		return found, problems
+	}
+	for _, router := range l.Routers {
+		if !slices.Contains(found, router.Ref()) && markedFor(router, func(m Mark) bool { return m.Has(exposure) }) {
+			found = append(found, router.Ref())
+		}
+	}
+	return found, nil
+}
+
+// markedFor reports whether a range of the router bears a mark for which is true.
+func markedFor(router gcp.Router, is func(Mark) bool) bool {
+	has := func(a gcp.Advertisement) bool {
+		return slices.ContainsFunc(a.Ranges, func(r gcp.AdvertisedRange) bool { return is(ParseMark(r.Description)) })
+	}
+	return has(router.Advertise) || slices.ContainsFunc(router.Peers, func(p gcp.BGPPeer) bool { return has(p.Advertise) })
+}
+
+// CustomPeers are the BGP peers with an advertised list of their own that lead to
+// the far side: a list of a router does not count for them. Those of other
+// parties stay as they are. Where nothing tells which lead there, it is a problem.
+func (l Lines) CustomPeers(routers []gcp.Ref, named []string, clients, ranges []netip.Prefix) ([]string, []exposer.Problem) {
+	var take, unsure []string
+	inherits := false
+	for _, router := range l.Of(routers) {
+		for _, peer := range router.Peers {
+			switch {
+			case peer.Advertise.Mode != "CUSTOM":
+				inherits = inherits || peer.Enabled
+			case slices.Contains(named, peer.Name) || l.leads(router, peer, clients):
+				take = append(take, peer.Name)
+			case len(ranges) > 0 && !AnnouncesAll(peer.Advertise, ranges):
+				unsure = append(unsure, router.Name+"/"+peer.Name)
+			}
+		}
+	}
+	var problems []exposer.Problem
+	for _, name := range named {
+		if !slices.Contains(take, name) && !l.hasPeer(routers, name) {
+			problems = append(problems, exposer.Problem{Code: "CW-ROUTE-ROUTER", Text: fmt.Sprintf("none of the routers %s has a BGP peer %s", Names(routers), name)})
+		}
+	}
+	if len(unsure) > 0 && len(take) == 0 && !inherits {
+		problems = append(problems, exposer.Problem{Code: "CW-BGP-PEER-CUSTOM",
+			Text: fmt.Sprintf("every BGP peer has an advertised list of its own (%s), which overrides the router's, and none of them learns the client networks: which one leads to the far side is not known", strings.Join(unsure, ", ")),
+			Fix:  "name it with --bgp-peer"})
+	}
+	return take, problems
+}
+
+// leads reports whether the router learned a client network from the peer.
+func (l Lines) leads(router gcp.Router, peer gcp.BGPPeer, clients []netip.Prefix) bool {
+	return slices.ContainsFunc(l.Status[router.Ref()].BestForRouter, func(r gcp.LearnedRoute) bool {
+		return r.NextHop == peer.PeerIP && Meets(r.Range, clients)
+	})
+}
+
+func (l Lines) hasPeer(routers []gcp.Ref, name string) bool {
+	return slices.ContainsFunc(l.Of(routers), func(r gcp.Router) bool {
+		return slices.ContainsFunc(r.Peers, func(p gcp.BGPPeer) bool { return p.Name == name })
+	})
+}
+
+// Of are the routers of these names, as they were read.
+func (l Lines) Of(refs []gcp.Ref) []gcp.Router {
+	var out []gcp.Router
+	for _, router := range l.Routers {
+		if slices.Contains(refs, router.Ref()) {
+			out = append(out, router)
+		}
+	}
+	return out
+}
+
+// AnnouncesAll reports whether custom ranges hold all of the wanted ones.
+func AnnouncesAll(a gcp.Advertisement, wanted []netip.Prefix) bool {
+	for _, want := range wanted {
+		if !slices.ContainsFunc(a.Ranges, func(r gcp.AdvertisedRange) bool { return Covers(r.Range, want) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// Meets reports whether a range overlaps one of the list.
+func Meets(r netip.Prefix, list []netip.Prefix) bool {
+	return slices.ContainsFunc(list, r.Overlaps)
+}
+
+// Covers reports whether a range holds another one whole.
+func Covers(wide, narrow netip.Prefix) bool {
+	return wide.Bits() <= narrow.Bits() && wide.Contains(narrow.Addr())
+}
+
+// Names lists references as REGION/NAME.
+func Names(refs []gcp.Ref) string {
+	texts := make([]string, len(refs))
+	for i, ref := range refs {
+		texts[i] = ref.Region + "/" + ref.Name
+	}
+	return strings.Join(texts, ", ")
+}
+
+// List writes ranges for people.
+func List(prefixes []netip.Prefix) string {
+	texts := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// Together runs all at once and joins what failed.
+func Together(asks ...func() error) error {
+	errs := make([]error, len(asks))
+	var wait sync.WaitGroup
+	for i, ask := range asks {
+		wait.Go(func() { errs[i] = ask() })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
