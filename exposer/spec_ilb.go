@@ -24,6 +24,14 @@ type ILB struct {
 	DNSNames     []string `json:"dnsNames,omitempty"`
 	ClientAuth   string   `json:"clientAuth,omitempty"` // none or mtls
 	TLS          TLS      `json:"tls,omitempty"`
+	Hub          *Hub     `json:"hub,omitempty"` // the line ends in another network
+}
+
+// Hub is a network that is peered with the cluster's, in which the far side's
+// line ends.
+type Hub struct {
+	Network string   `json:"network"`           // NAME or PROJECT/NAME
+	Routers []string `json:"routers,omitempty"` // REGION/NAME or NAME; default: those that learn the client networks
 }
 
 // TLS names PEM files of the user's own, instead of what causeway would make.
@@ -79,6 +87,13 @@ func (v *validator) ilb(o ILB, exposure string) {
 		v.form(fmt.Sprintf("ilb.dnsNames[%d]", i), name, dnsForm, "must be a DNS name")
 	}
 	v.tls(o)
+	if o.Hub == nil {
+		return
+	}
+	v.form("ilb.hub.network", o.Hub.Network, networkForm, "must be a network as NAME or PROJECT/NAME")
+	for i, name := range o.Hub.Routers {
+		v.form(fmt.Sprintf("ilb.hub.routers[%d]", i), name, regionalForm, "must be a Cloud Router as NAME or REGION/NAME")
+	}
 }
 
 func (v *validator) tls(o ILB) {

@@ -13,6 +13,7 @@ type common struct {
 	file         string
 	spec         exposer.Spec
 	ilb          exposer.ILB
+	hub          exposer.Hub
 	route        exposer.Route
 	vpn          exposer.VPN
 	makeVPN      bool // --vpn

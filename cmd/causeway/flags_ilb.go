@@ -17,6 +17,8 @@ func (c *common) ilbFlags(cmd *cobra.Command) {
 		f.IntVar(&c.ilb.Port, "port", 0, "TCP `PORT` of the load balancer (default 443)")
 		f.StringVar(&c.ilb.Mode, "mode", "", "`MODE`: terminate (nginx ends TLS with a certificate of causeway's) or passthrough (TLS ends at the API server) (default terminate)")
 		f.IntVar(&c.ilb.Replicas, "replicas", 0, "`NUMBER` of nginx pods (default 2)")
+		f.StringVar(&c.hub.Network, "hub-network", "", "`[PROJECT/]NETWORK` that the far side's line ends in, where that is another one than the cluster's and peered with it")
+		f.StringSliceVar(&c.hub.Routers, "hub-router", nil, "Cloud Router there, as `[REGION/]NAME`; may be repeated (default: those that learn the client networks)")
 		f.StringVar(&c.ilb.Image, "image", "", "nginx `IMAGE` that the nodes can pull (default "+exposer.DefaultImage+")")
 	})
 	methodGroup(cmd, "ilb", aboutTLS, func(f *flagSet) {
@@ -45,6 +47,15 @@ func (c *common) overlayILB(o *exposer.ILB, take func(flag string, set func())) 
 	take("ca-key", func() { o.TLS.CAKey = c.ilb.TLS.CAKey })
 	take("tls-cert", func() { o.TLS.Cert = c.ilb.TLS.Cert })
 	take("tls-key", func() { o.TLS.Key = c.ilb.TLS.Key })
+	for _, flag := range []string{"hub-network", "hub-router"} {
+		take(flag, func() {
+			if o.Hub == nil {
+				o.Hub = &exposer.Hub{}
+			}
+		})
+	}
+	take("hub-network", func() { o.Hub.Network = c.hub.Network })
+	take("hub-router", func() { o.Hub.Routers = c.hub.Routers })
 	absolute(&o.TLS.CACert, &o.TLS.CAKey, &o.TLS.Cert, &o.TLS.Key)
 }
 

@@ -23,6 +23,9 @@ type Method struct {
 	Method exposer.Method
 	Spec   exposer.Spec
 	World  Options
+	// Steps narrows the failures and kills to some steps, where the others have
+	// been through the suite already; nil: all.
+	Steps func(id string) bool
 }
 
 // maxRequests bounds what a second apply may ask of Google and the cluster
@@ -34,6 +37,9 @@ func Run(t *testing.T, m Method) {
 	t.Run("from nothing to nothing", func(t *testing.T) { t.Parallel(); fromNothingToNothing(t, m) })
 	ids := stepIDs(t, m)
 	for _, id := range ids {
+		if m.Steps != nil && !m.Steps(id) {
+			continue
+		}
 		for _, when := range []string{"before", "after"} {
 			t.Run("failure "+when+" "+id, func(t *testing.T) { t.Parallel(); failAndResume(t, m, id, when) })
 			t.Run("kill "+when+" "+id, func(t *testing.T) { t.Parallel(); killAndResume(t, m, id, when) })

@@ -3,6 +3,7 @@ package ilb
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"causeway/exposer"
@@ -32,6 +33,18 @@ func TestConformance(t *testing.T) {
 	spec := labSpec()
 	spec.ILB = &exposer.ILB{ClientAuth: "mtls"} // the most steps
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: spec})
+}
+
+// TestConformanceBehindAHub is the part of the suite that is the hub's: settings
+// on two networks and a router that are not causeway's.
+func TestConformanceBehindAHub(t *testing.T) {
+	kubetest.Workloads(t, kubetest.Start(t).Config)
+	spec := labSpec()
+	spec.ILB = &exposer.ILB{Mode: exposer.ModePassthrough, Hub: &exposer.Hub{Network: "hub-project/hub-vpc"}}
+	conformance.Run(t, conformance.Method{Method: Method{}, Spec: spec, World: conformance.Options{Seed: "hub-line"},
+		Steps: func(id string) bool {
+			return strings.HasPrefix(id, "peering/") || strings.HasPrefix(id, "advertisement/")
+		}})
 }
 
 func TestKilledApply(t *testing.T) { conformance.KilledApply(t, Method{}) }

@@ -18,6 +18,7 @@ import (
 
 	"causeway/certs"
 	"causeway/exposer"
+	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 	"causeway/internal/kube"
 )
@@ -41,6 +42,7 @@ type exposure struct {
 	via     kube.Via
 	region  string
 
+	hub         hub
 	access      []exposer.Step // the ServiceAccount and its rights
 	leftovers   []exposer.Step // what earlier specs made and this one does not want
 	upstream    netip.AddrPort // the Service default/kubernetes
@@ -72,6 +74,9 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	}
 	if problems := x.cannotWork(); len(problems) > 0 && !deps.Leaving {
 		return nil, &exposer.PreconditionError{Verb: "expose " + spec.Cluster.Name + " by ilb", Problems: problems}
+	}
+	if err := x.readHub(ctx); err != nil {
+		return nil, x.blocked(ctx, err)
 	}
 	if err := x.readOwnFiles(); err != nil && !deps.Leaving {
 		return nil, err
@@ -184,6 +189,9 @@ func (x *exposure) Facts() []exposer.Fact {
 		{Name: "network", Value: fmt.Sprintf("%s, subnet %s %s", c.Network, x.subnet.Name, x.subnet.Range)},
 		{Name: "reserved address", Value: how},
 		{Name: "reached via", Value: string(x.via)},
+	}
+	if x.hub.wanted() {
+		facts = append(facts, exposer.Fact{Name: "line ends in", Value: fmt.Sprintf("hub %s, router %s", x.hub.ref, routing.Names(x.hub.routers))})
 	}
 	if c.Network.Project != x.spec.Cluster.Project {
 		facts = append(facts, exposer.Fact{Name: "shared VPC host", Value: c.Network.Project})

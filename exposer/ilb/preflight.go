@@ -50,7 +50,7 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 	} else {
 		checks = append(checks, exposer.CheckPermissions(x.google, own, permissions), exposer.CheckPermissions(x.google, host, subnetPermissions))
 	}
-	return append(checks, exposer.CheckRights(x.kube, x.rights()))
+	return append(append(checks, x.hubChecks()...), exposer.CheckRights(x.kube, x.rights()))
 }
 
 // checkRanges finds client networks that the cluster uses itself: answers to

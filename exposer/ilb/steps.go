@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,7 +51,7 @@ func (x *exposure) Steps() []exposer.Step {
 	}
 	steps = append(steps, x.manifestStep("ConfigMap", proxyName), x.manifestStep("ServiceAccount", proxyName),
 		x.manifestStep("NetworkPolicy", proxyName), x.manifestStep("PodDisruptionBudget", proxyName), deployment, service)
-	return append(append(steps, x.access...), x.leftovers...)
+	return slices.Concat(steps, x.hubSteps(), x.access, x.leftovers)
 }
 
 // manifestStep is the step of one object of the templates.

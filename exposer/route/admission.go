@@ -234,22 +234,10 @@ func (s globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(s
 // neededFromElsewhere names other exposures of this control plane's range that a
 // router of another region announces.
 func (x *exposure) neededFromElsewhere(ctx context.Context) (string, error) {
-	routers, err := x.google.NetworkRouters(ctx, x.facts.ref)
+	lines, err := routing.ReadLines(ctx, x.google, x.facts.ref)
 	if err != nil {
 		return "", err
 	}
-	var others []string
-	for _, router := range routers {
-		if router.Region == x.facts.cluster.Region() {
-			continue
-		}
-		for _, r := range allRanges(router) {
-			for _, name := range routing.ParseMark(r.Description).Without(x.spec.Name).Exposures {
-				if r.Range == x.facts.controlPlane() && !slices.Contains(others, "exposure "+name) {
-					others = append(others, "exposure "+name)
-				}
-			}
-		}
-	}
-	return strings.Join(others, ", "), nil
+	lines.Routers = slices.DeleteFunc(lines.Routers, func(r gcp.Router) bool { return r.Region == x.facts.cluster.Region() })
+	return strings.Join(lines.Others(x.spec.Name, func(r netip.Prefix) bool { return r == x.facts.controlPlane() }), ", "), nil
 }

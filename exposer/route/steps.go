@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -68,23 +69,12 @@ func (x *exposure) peerings() []exposer.Step {
 // stillNeeded names another exposure by route whose range is behind the same
 // peering: what is announced bears its mark.
 func (x *exposure) stillNeeded(ctx context.Context) (string, error) {
-	routers, err := x.google.NetworkRouters(ctx, x.facts.ref)
+	lines, err := routing.ReadLines(ctx, x.google, x.facts.ref)
 	if err != nil {
 		return "", err
 	}
-	var others []string
-	for _, router := range routers {
-		for _, r := range allRanges(router) {
-			if len(x.facts.masters) > 0 && !slices.Contains(x.facts.masters, r.Range) && !slices.Contains(x.facts.service, r.Range) {
-				continue
-			}
-			for _, name := range routing.ParseMark(r.Description).Without(x.spec.Name).Exposures {
-				if !slices.Contains(others, "exposure "+name) {
-					others = append(others, "exposure "+name)
-				}
-			}
-		}
-	}
+	behind := slices.Concat(x.facts.masters, x.facts.service)
+	others := lines.Others(x.spec.Name, func(r netip.Prefix) bool { return len(x.facts.masters) == 0 || slices.Contains(behind, r) })
 	return strings.Join(others, ", "), nil
 }
 

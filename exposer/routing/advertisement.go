@@ -36,6 +36,9 @@ func (a *Advertisement) ID() string {
 
 // Title implements exposer.Step.
 func (a *Advertisement) Title() string {
+	if len(a.Ranges) == 0 {
+		return fmt.Sprintf("what router %s in %s announces", a.Router.Name, a.Router.Region)
+	}
 	return fmt.Sprintf("router %s in %s announces %s", a.Router.Name, a.Router.Region, List(a.Ranges))
 }
 

@@ -216,6 +216,26 @@ func List(prefixes []netip.Prefix) string {
 	return strings.Join(texts, ", ")
 }
 
+// Others names the other exposures that announce a range for which needs is true,
+// as "exposure NAME": they stand on the same settings.
+func (l Lines) Others(exposure string, needs func(netip.Prefix) bool) []string {
+	var others []string
+	for _, router := range l.Routers {
+		ranges := slices.Clone(router.Advertise.Ranges)
+		for _, peer := range router.Peers {
+			ranges = append(ranges, peer.Advertise.Ranges...)
+		}
+		for _, r := range ranges {
+			for _, name := range ParseMark(r.Description).Without(exposure).Exposures {
+				if needs(r.Range) && !slices.Contains(others, "exposure "+name) {
+					others = append(others, "exposure "+name)
+				}
+			}
+		}
+	}
+	return others
+}
+
 // Together runs all at once and joins what failed.
 func Together(asks ...func() error) error {
 	errs := make([]error, len(asks))
