@@ -155,7 +155,7 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 	}
 	switch {
 	case errors.Is(err, errNoWayFromHere):
-		j.Story("this machine has no way to the address: what the cloud tells of the way is above; prove it on the far side with causeway verify")
+		j.Story(noPacketSent)
 	case err != nil:
 		result.Probe = &report
 		return result, err
@@ -272,7 +272,7 @@ func (j Job) VerifyStanding(ctx context.Context, spec Spec) (*Trace, probe.Repor
 	}
 	report, err := j.Verify(ctx, exposure, made)
 	if errors.Is(err, errNoWayFromHere) {
-		j.Story("this machine has no way to the address, so no packet was sent: prove it on the far side with causeway verify")
+		j.Story(noPacketSent)
 		err = nil
 	}
 	return trace, report, join(broken, err)

@@ -3,6 +3,7 @@ package exposer
 import (
 	"context"
 	"io"
+	"net"
 	"net/netip"
 	"time"
 
@@ -48,6 +49,8 @@ type Deps struct {
 	Note    func(string) // told what Open does, for the story on stderr
 	// Getenv reads the environment: pre-shared keys may lie there. Nil: empty.
 	Getenv func(string) string
+	// Dial tries whether this machine has a way to an address; net's own where nil.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// After is time.After, where nil; tests run waits faster with it.
 	After   func(time.Duration) <-chan time.Time
 	Leaving bool // opened for destroy: what is missing is no obstacle

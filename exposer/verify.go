@@ -29,6 +29,8 @@ const reachWait = 3500 * time.Millisecond
 // of the method's way.
 var errNoWayFromHere = errors.New("this machine has no way to the address")
 
+const noPacketSent = "this machine has no way to the address, so no packet was sent: prove the way on the far side with causeway verify"
+
 // Verify probes the way with exactly the kubeconfig's bytes. The report is whole
 // also when a hop failed; the error is then a *probe.Error that names the hop.
 func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Report, error) {
@@ -60,7 +62,11 @@ func (j Job) reaches(ctx context.Context, exposure Exposure) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachWait)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", endpoint.Address.String())
+	dial := j.Deps.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", endpoint.Address.String())
 	if err != nil {
 		return false
 	}

@@ -8,11 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,12 +61,18 @@ type ran struct {
 // cluster of the binary.
 func stand(t *testing.T, name string) *place {
 	t.Helper()
+	return standIn(t, name, conformance.Options{})
+}
+
+// standIn is stand in another project than the lab's.
+func standIn(t *testing.T, name string, o conformance.Options) *place {
+	t.Helper()
 	testdata, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
 	world := conformance.New(t, exposer.Spec{Method: "ilb", Name: name,
-		Cluster: exposer.ClusterRef{Project: "lab-project", Location: "europe-west3", Name: "private-cluster"}}, conformance.Options{})
+		Cluster: exposer.ClusterRef{Project: "lab-project", Location: "europe-west3", Name: "private-cluster"}}, o)
 	p := &place{T: t, world: world, testdata: testdata, exposed: name, ctx: t.Context()}
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -152,12 +160,18 @@ func ends() probe.Report {
 	return report
 }
 
+// dial is a machine without a way to any private address, whatever the one that
+// the test runs on has.
+func (p *place) dial(context.Context, string, string) (net.Conn, error) {
+	return nil, syscall.ENETUNREACH
+}
+
 // run runs a command as the shell would, and looks for secrets in all it says.
 func (p *place) run(args ...string) ran {
 	p.Helper()
 	var out, story bytes.Buffer
 	a := &app{in: strings.NewReader(p.answers), out: &out, err: &story, tty: p.tty, ask: p.ask, now: func() time.Time { return time.Now().Add(p.later) }, rand: rand.Reader,
-		getenv: func(name string) string { return p.env[name] }, methods: all.Methods()}
+		getenv: func(name string) string { return p.env[name] }, methods: all.Methods(), dial: p.dial}
 	code := a.run(p.ctx, args)
 	p.Logf("causeway %s: exit %d\n%s%s", strings.Join(args, " "), code, out.String(), story.String())
 	p.noSecret(out.String())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ type app struct {
 	now      func() time.Time
 	rand     io.Reader
 	methods  []exposer.Method
+	dial     func(ctx context.Context, network, address string) (net.Conn, error) // tries a way to an endpoint; net's own where nil
 }
 
 // methodsHelp says what each method does.

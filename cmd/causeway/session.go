@@ -61,7 +61,7 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 	s.job = exposer.Job{
 		Method: chosen, Progress: s.progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
 		Story: s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
-		Deps: exposer.Deps{Google: google, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv,
+		Deps: exposer.Deps{Google: google, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv, Dial: a.dial,
 			Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
 				o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story,
 					Holder: kube.HolderName(name, host, os.Getpid()), Ended: kube.EndedHere(host)}

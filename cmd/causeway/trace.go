@@ -18,20 +18,23 @@ var ways = []struct{ way, words string }{
 // showTrace writes the network's hops as one table, each way with its verdict.
 func showTrace(w io.Writer, trace exposer.Trace, colour bool) {
 	var rows [][]string
+	told := map[string]bool{} // a cure that several hops share is told once
 	for _, one := range ways {
 		for _, hop := range trace.Hops {
 			if hop.Way != one.way {
 				continue
 			}
 			text := joinCode(hop.Text, hop.Code)
-			if hop.Fix != "" && hop.Verdict != exposer.Good {
+			if hop.Fix != "" && hop.Verdict != exposer.Good && !told[hop.Fix] {
+				told[hop.Fix] = true
 				text += "\nfix: " + hop.Fix
 			}
 			rows = append(rows, []string{string(hop.Verdict), hop.Way, hop.Name, text})
 		}
 	}
 	ui.Table(w, []string{"verdict", "way", "hop", "what was seen"}, rows, colour)
-	for _, one := range ways {
+	fmt.Fprintln(w)
+	for _, one := range ways[:2] {
 		fmt.Fprintf(w, "%-8s %s: %s\n", one.way, one.words, verdictWords(trace.Of(one.way)))
 	}
 }

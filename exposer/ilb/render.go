@@ -21,6 +21,11 @@ func (x *exposure) Render(ctx context.Context) ([]exposer.Rendered, error) {
 	if err != nil {
 		return nil, err
 	}
+	hub, err := exposer.Rehearse(ctx, x.hubSteps())
+	if err != nil {
+		return nil, err
+	}
+	rendered = append(rendered, hub...)
 	values := x.values()
 	values.TLSHash = x.tlsHash()
 	if x.addr.IsValid() {

@@ -147,12 +147,20 @@ func (f facts) controlPlane() netip.Prefix {
 	return netip.PrefixFrom(addr, addr.BitLen())
 }
 
-// toAnnounce are the ranges that no router announces by itself: those behind
-// peerings. A Private Service Connect endpoint lies in a subnet, which a router
-// announces unless it was told otherwise: see Advertisement of such clusters.
+// inSubnets is the control plane's address where it lies in a subnet of the
+// network, which a router announces unless it was told otherwise; ranges behind
+// peerings no router announces by itself.
+func (f facts) inSubnets() []netip.Prefix {
+	if f.cluster.PeeringName != "" || !f.controlPlane().IsValid() {
+		return nil
+	}
+	return []netip.Prefix{f.controlPlane()}
+}
+
+// toAnnounce are the ranges that the far side has to hear of.
 func (f facts) toAnnounce() []netip.Prefix {
 	var ranges []netip.Prefix
-	if f.cluster.PeeringName != "" && f.controlPlane().IsValid() {
+	if f.controlPlane().IsValid() {
 		ranges = append(ranges, f.controlPlane())
 	}
 	return append(ranges, f.service...)
@@ -172,9 +180,9 @@ func (f facts) authorizedFact() string {
 	case !a.Enabled:
 		return "networks are not limited"
 	case !f.enforced():
-		return fmt.Sprintf("%d networks, not enforced on the private address", len(a.CIDRs))
+		return fmt.Sprintf("networks in the list: %d, not enforced on the private address", len(a.CIDRs))
 	}
-	return fmt.Sprintf("%d networks, enforced on the private address", len(a.CIDRs))
+	return fmt.Sprintf("networks in the list: %d, enforced on the private address", len(a.CIDRs))
 }
 
 // prefixOf is an address with its link's mask, which Google wants untruncated.

@@ -28,6 +28,14 @@ func (x *exposure) keys() keys {
 	return keys{from: x.spec.Route.VPN.Secrets, peer: x.spec.Route.VPN.Peer, getenv: x.deps.Getenv, random: x.deps.Rand}
 }
 
+// key is the one that a tunnel is made with; none is read or made for a rehearsal.
+func (x *exposure) key(t tunnel) (string, error) {
+	if x.rehearsing {
+		return "(not shown)", nil
+	}
+	return x.keys().take(t)
+}
+
 var (
 	// What Google takes: printable ASCII (gcloud compute vpn-tunnels create).
 	googleKey = regexp.MustCompile(`^[ -~]+$`)

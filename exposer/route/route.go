@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"causeway/exposer"
@@ -38,11 +39,12 @@ type exposure struct {
 
 	line      line             // the line that causeway makes; zero where it uses one that is there
 	routers   []gcp.Ref        // that announce the ranges
-	ranges    []netip.Prefix   // what they have to announce beside their subnets
-	peers     []string         // BGP peers with a list of their own that need them too
+	ranges    []netip.Prefix   // what the far side has to hear of
 	access    []exposer.Step   // the ServiceAccount and its rights
 	leftovers []exposer.Step   // what earlier specs made and this one does not want
 	endpoint  exposer.Endpoint // known from the cluster alone
+
+	rehearsing bool // nothing is sent: keys are not read
 }
 
 // Open implements exposer.Method.
@@ -53,6 +55,10 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	x := &exposure{spec: spec, deps: deps, google: deps.Google}
 	if spec.Route != nil { // what the network decides is written into the spec: keep the caller's as it is
 		own := *spec.Route
+		if own.VPN != nil {
+			vpn := *own.VPN
+			own.VPN = &vpn
+		}
 		x.spec.Route = &own
 	}
 	if err := x.readCluster(ctx); err != nil {
@@ -103,15 +109,21 @@ func (x *exposure) choose() error {
 	if x.spec.Route.VPN != nil {
 		x.line, problems = x.planLine()
 		x.routers = []gcp.Ref{x.line.router}
+		if x.deps.Leaving { // a spec of before may have used lines that were there
+			marked, _ := x.facts.lines.Pick(nil, nil, x.spec.Name, true)
+			x.routers = append(x.routers, slices.DeleteFunc(marked, func(ref gcp.Ref) bool { return ref == x.line.router })...)
+		}
 	} else {
 		x.routers, problems = x.facts.lines.Pick(x.spec.Route.Routers, x.clients(), x.spec.Name, x.deps.Leaving)
+		if len(x.spec.Route.Routers) == 0 && !x.deps.Leaving {
+			x.routers = x.facts.reaching(x.routers, x.spec.Route.GlobalAccess)
+		}
 		for i, problem := range problems {
 			if problem.Code == "CW-ROUTE-NO-LINE" {
 				problems[i] = x.facts.noLine(problem)
 			}
 		}
 	}
-	x.ranges = append(x.ranges, x.facts.unannounced(x.routers)...)
 	x.spec.Route.Network = x.facts.network.Project + "/" + x.facts.network.Name
 	if x.spec.Route.VPN == nil {
 		x.spec.Route.Routers = nil
@@ -119,10 +131,8 @@ func (x *exposure) choose() error {
 			x.spec.Route.Routers = append(x.spec.Route.Routers, ref.Region+"/"+ref.Name)
 		}
 	}
-	var more []exposer.Problem
-	x.peers, more = x.facts.lines.CustomPeers(x.routers, x.spec.Route.BGPPeers, x.clients(), x.ranges)
-	problems = append(append(problems, more...), x.facts.regionProblems(x.routers, x.spec.Route.GlobalAccess)...)
-	if len(problems) > 0 {
+	_, more := x.facts.lines.CustomPeers(x.routers, x.spec.Route.BGPPeers, x.clients(), append(x.unannounced(), x.facts.unheard(x.routers)...))
+	if problems = append(problems, more...); len(problems) > 0 {
 		return x.refused(problems)
 	}
 	return nil
@@ -235,7 +245,11 @@ func onOff(on bool) string {
 
 func (x *exposure) lineFact() string {
 	if vpn := x.spec.Route.VPN; vpn != nil {
-		return fmt.Sprintf("HA VPN that causeway makes: gateway %s and router %s in %s", vpn.Gateway, vpn.Router, vpn.Region)
+		text := fmt.Sprintf("HA VPN that causeway makes: gateway %s and router %s in %s", vpn.Gateway, vpn.Router, vpn.Region)
+		if len(vpn.PeerAddresses) == 0 {
+			text += "; its tunnels follow when --peer-address names the far side's gateway"
+		}
+		return text
 	}
 	var names []string
 	for _, ref := range x.routers {

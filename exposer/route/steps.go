@@ -29,10 +29,15 @@ func (x *exposure) Steps() []exposer.Step {
 }
 
 func (x *exposure) advertisement(router gcp.Ref) *routing.Advertisement {
-	step := &routing.Advertisement{Google: x.google, Exposure: x.spec.Name, Router: router, Ranges: x.ranges, Peers: x.peers,
+	// Peers of the same name on another router may lead elsewhere.
+	peers, _ := x.facts.lines.CustomPeers([]gcp.Ref{router}, x.spec.Route.BGPPeers, x.clients(), nil)
+	step := &routing.Advertisement{Google: x.google, Exposure: x.spec.Name, Router: router, Ranges: x.ranges, Subnets: x.facts.inSubnets(), Peers: peers,
 		About: x.aboutRanges(), Leaving: x.deps.Leaving}
 	if x.line.made() {
 		step.Own, step.After = true, []string{x.routerID()}
+		step.Goes = func(router gcp.Router) bool {
+			return x.marked(router.Description) && len(onRouter(router, x.spec.Name)) == 0
+		}
 	}
 	return step
 }

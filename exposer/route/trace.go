@@ -167,7 +167,7 @@ func (v view) attachment(i gcp.RouterInterface) exposer.TraceHop {
 		if a.Ref.Name != i.Attachment.Name {
 			continue
 		}
-		if a.State == "ACTIVE" && a.OperationalStatus != "OS_UNPROVISIONED" {
+		if a.Up() {
 			return hop(exposer.Forward, name, exposer.Good, "active")
 		}
 		return because(hop(exposer.Forward, name, exposer.Broken, strings.TrimSpace(a.State+" "+a.OperationalStatus)), "CW-ROUTE-ATTACHMENT", "finish it with the provider, then run verify again")
@@ -188,26 +188,43 @@ func (v view) sessions() []exposer.TraceHop {
 
 func (v view) session(router gcp.Router, peer gcp.BGPPeer) exposer.TraceHop {
 	name := "BGP " + peer.Name
-	if !peer.Enabled {
-		return because(hop(exposer.Forward, name, exposer.Broken, "is disabled"), "CW-BGP-DISABLED",
-			fmt.Sprintf("gcloud compute routers update-bgp-peer %s --project %s --region %s --peer-name %s --enabled", router.Name, router.Project, router.Region, peer.Name))
-	}
 	status := v.peerStatus(router, peer)
-	if status == nil {
+	if status == nil && peer.Enabled {
 		return hop(exposer.Forward, name, exposer.Waits, "Google does not tell its status yet")
 	}
-	if status.Up {
-		return hop(exposer.Forward, name, exposer.Good, fmt.Sprintf("up for %s with ASN %d at %s, %d routes learned", status.Uptime, peer.PeerASN, peer.PeerIP, status.Learned))
+	if status == nil {
+		status = &gcp.PeerStatus{}
 	}
-	text := fmt.Sprintf("down, %s with ASN %d at %s", first(status.State, "no state"), peer.PeerASN, peer.PeerIP)
-	if status.Reason != "" && status.Reason != "STATUS_REASON_UNSPECIFIED" {
-		text += ", " + status.Reason
+	code, why, fix := gcp.SessionProblem(peer, *status, v.tunnelUp(router, peer))
+	if code == "" {
+		return hop(exposer.Forward, name, exposer.Good, fmt.Sprintf("up for %s with ASN %d at %s, routes learned: %d", status.Uptime, peer.PeerASN, peer.PeerIP, status.Learned))
 	}
-	h := because(hop(exposer.Forward, name, exposer.Broken, text), "CW-BGP-DOWN", "check the far side's router: its ASN, its neighbour "+peer.LocalIP.String()+" and the firewall for TCP 179 inside the tunnel")
+	fix = strings.NewReplacer("ROUTER", router.Name, "REGION", router.Region).Replace(fix)
+	h := because(hop(exposer.Forward, name, exposer.Broken, why), code, fix)
 	if v.own && v.farIsMissing(router, peer) {
 		h.Verdict, h.Fix = exposer.Waits, "configure the far side: causeway handoff route writes its half"
 	}
 	return h
+}
+
+// tunnelUp reports whether what carries a session lets packets through.
+func (v view) tunnelUp(router gcp.Router, peer gcp.BGPPeer) bool {
+	for _, i := range router.Interfaces {
+		if i.Name != peer.Interface {
+			continue
+		}
+		for _, t := range v.tunnels {
+			if t.Name == i.Tunnel.Name && t.Region == router.Region {
+				return t.Status == "ESTABLISHED"
+			}
+		}
+		for _, a := range v.attached {
+			if a.Ref == i.Attachment {
+				return a.Up()
+			}
+		}
+	}
+	return true // not seen: the session speaks for itself
 }
 
 // farIsMissing reports whether a session's tunnel shows no sign of the far side.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
 
@@ -29,7 +30,7 @@ func (x *exposure) tunnelStep(t tunnel) *exposer.Resource {
 			return found, nil
 		},
 		Make: func(ctx context.Context, note func(string)) error {
-			key, err := x.keys().take(t)
+			key, err := x.key(t)
 			if err != nil {
 				return err
 			}
@@ -156,21 +157,15 @@ func (s sessionsStep) links() string {
 
 // Do implements exposer.Step.
 func (s sessionsStep) Do(ctx context.Context, note func(string)) error {
-	edit := func(router gcp.Router) (gcp.RouterEdit, error) {
-		edit, _, err := s.merge(router)
-		return edit, err
-	}
-	for range 3 {
-		router, err := s.x.google.EditRouter(ctx, s.x.line.router, edit, note)
-		if err != nil {
-			return err
-		}
-		if _, changes, err := s.merge(router); err != nil || len(changes) == 0 {
-			return err
-		}
-		note("somebody wrote the router at the same time: merging again")
-	}
-	return refusal("CW-BGP-CHANGED", "put the BGP sessions on router %s: something else wrote the router right after, three times", s.x.line.router)
+	return routing.EditUntil(ctx, s.x.google, s.x.line.router, "put the BGP sessions on", note,
+		func(router gcp.Router) (gcp.RouterEdit, error) {
+			edit, _, err := s.merge(router)
+			return edit, err
+		},
+		func(router gcp.Router) bool {
+			_, changes, err := s.merge(router)
+			return err == nil && len(changes) == 0
+		})
 }
 
 // Undo implements exposer.Step.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"causeway/exposer"
+	"causeway/internal/explain"
 	"causeway/internal/gcp"
 )
 
@@ -19,11 +20,15 @@ type Advertisement struct {
 	Exposure string
 	Router   gcp.Ref
 	Ranges   []netip.Prefix
-	Peers    []string // BGP peers with a list of their own that get the ranges too
-	About    string   // why these ranges: "the control plane's range"
-	Own      bool     // the router is this exposure's: its end is the setting's end
-	Leaving  bool
-	After    []string
+	Peers    []string       // BGP peers with a list of their own that get the ranges too
+	About    string         // why these ranges: "the control plane's range"
+	Subnets  []netip.Prefix // those of Ranges that lie in the network's own subnets: what announces these announces them
+	Own      bool           // the router is this exposure's to make
+	// Goes reports whether the router, as it stands, goes when the exposure does: its
+	// end is the setting's end. Nil: it stays.
+	Goes    func(gcp.Router) bool
+	Leaving bool
+	After   []string
 }
 
 // attempts bounds how often a patch is made over that somebody else's undid.
@@ -61,7 +66,7 @@ func (a *Advertisement) Read(ctx context.Context) (exposer.Observed, error) {
 	if a.Leaving {
 		return seen, nil
 	}
-	_, changes, err := merge(*router, a.Ranges, a.Exposure, a.Peers)
+	_, changes, err := a.merge(*router)
 	if err != nil {
 		seen.Action, seen.Cause = exposer.Refuse, err
 		return seen, nil
@@ -90,31 +95,46 @@ func (a *Advertisement) marked(router gcp.Router) bool {
 // kept says why nothing has to change.
 func (a *Advertisement) kept(router gcp.Router) string {
 	switch {
-	case len(a.Ranges) == 0:
-		return "announces it by its subnet already"
 	case a.marked(router):
 		return ""
+	case len(a.needed(router.Advertise)) == 0:
+		return "goes out with its subnet already"
 	}
 	return "is announced already, not by causeway, and stays so on destroy"
 }
 
 // Do implements exposer.Step.
 func (a *Advertisement) Do(ctx context.Context, note func(string)) error {
-	for range attempts {
-		router, err := a.Google.EditRouter(ctx, a.Router, func(router gcp.Router) (gcp.RouterEdit, error) {
-			edit, _, err := merge(router, a.Ranges, a.Exposure, a.Peers)
-			return edit, err
-		}, note)
-		if err != nil {
-			return err
-		}
-		_, changes, err := merge(router, a.Ranges, a.Exposure, a.Peers)
-		if err != nil || len(changes) == 0 {
-			return err
-		}
-		note("somebody wrote the router at the same time: merging again")
+	if router, err := a.Google.Router(ctx, a.Router); err != nil || router == nil && a.Own {
+		return err // it announces the ranges from its making on
 	}
-	return refusal("CW-BGP-CHANGED", "announce %s by router %s: something else wrote the router right after, %d times", List(a.Ranges), a.Router, attempts)
+	return EditUntil(ctx, a.Google, a.Router, "announce "+List(a.Ranges), note,
+		func(router gcp.Router) (gcp.RouterEdit, error) {
+			edit, _, err := a.merge(router)
+			return edit, err
+		},
+		func(router gcp.Router) bool {
+			_, changes, err := a.merge(router)
+			return err == nil && len(changes) == 0
+		})
+}
+
+// EditUntil edits a router until it stays as it was meant to be: routers have no
+// fingerprint, and what somebody else writes at the same moment may undo it. It
+// fails with CW-BGP-CHANGED when that happened three times.
+func EditUntil(ctx context.Context, google *gcp.Cloud, ref gcp.Ref, what string, note func(string),
+	edit func(gcp.Router) (gcp.RouterEdit, error), settled func(gcp.Router) bool) error {
+	for range attempts {
+		router, err := google.EditRouter(ctx, ref, edit, note)
+		if err == nil && settled(router) {
+			return nil
+		}
+		if err != nil && explain.CodeOf(err) != "CW-BGP-CHANGED" {
+			return err
+		}
+		note("somebody else wrote the router at the same time: doing it over")
+	}
+	return refusal("CW-BGP-CHANGED", "%s by router %s: something else wrote the router right after, %d times", what, ref, attempts)
 }
 
 // Undo implements exposer.Step.
@@ -132,7 +152,7 @@ func (a *Advertisement) Undo(ctx context.Context, recorded json.RawMessage, note
 	if router == nil {
 		return exposer.Undone{Outcome: exposer.Absent}, nil
 	}
-	if a.Own && router.Description == Description(a.Exposure) {
+	if a.Goes != nil && a.Goes(*router) {
 		return exposer.Undone{Outcome: exposer.Removed, Why: "goes with the router"}, nil
 	}
 	if !a.marked(*router) {
@@ -143,23 +163,16 @@ func (a *Advertisement) Undo(ctx context.Context, recorded json.RawMessage, note
 
 func (a *Advertisement) restore(ctx context.Context, wasDefault bool, note func(string)) (exposer.Undone, error) {
 	done := exposer.Undone{Outcome: exposer.Restored}
-	for range attempts {
-		router, err := a.Google.EditRouter(ctx, a.Router, func(router gcp.Router) (gcp.RouterEdit, error) {
+	err := EditUntil(ctx, a.Google, a.Router, "take "+List(a.Ranges)+" back", note,
+		func(router gcp.Router) (gcp.RouterEdit, error) {
 			edit, why := unmerge(router, a.Exposure, wasDefault)
 			if why != "" {
 				done.Why = why
 			}
 			return edit, nil
-		}, note)
-		if err != nil {
-			return done, err
-		}
-		if !a.marked(router) {
-			return done, nil
-		}
-		note("somebody wrote the router at the same time: taking the ranges away again")
-	}
-	return done, refusal("CW-BGP-CHANGED", "take %s off router %s: something else wrote the router right after, %d times", List(a.Ranges), a.Router, attempts)
+		},
+		func(router gcp.Router) bool { return !a.marked(router) })
+	return done, err
 }
 
 // Description is the mark of what an exposure makes, where the API has no labels

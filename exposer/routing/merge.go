@@ -21,27 +21,33 @@ const (
 // (docs: network-connectivity/docs/router/quotas).
 const maxRanges = 200
 
+// withSubnets reports whether a router's list announces the network's own subnets.
+func withSubnets(a gcp.Advertisement) bool {
+	return a.Mode != modeCustom || slices.Contains(a.Groups, allSubnets)
+}
+
 // merge says what a router needs so that it announces the ranges, to peers with
-// a list of their own too where peers names them. Nothing that is there goes.
-func merge(router gcp.Router, ranges []netip.Prefix, exposure string, peers []string) (gcp.RouterEdit, []exposer.FieldChange, error) {
+// a list of their own too where a names them. Nothing of somebody else's goes.
+func (a *Advertisement) merge(router gcp.Router) (gcp.RouterEdit, []exposer.FieldChange, error) {
 	var edit gcp.RouterEdit
 	want, changes := router.Advertise, []exposer.FieldChange(nil)
+	ranges := a.needed(want)
 	turned := want.Mode != modeCustom
 	if turned && len(ranges) > 0 {
 		want = gcp.Advertisement{Mode: modeCustom, Groups: []string{allSubnets}}
 		changes = append(changes, exposer.FieldChange{Field: "advertiseMode", From: modeDefault, To: modeCustom},
 			exposer.FieldChange{Field: "advertisedGroups", To: allSubnets + " (what DEFAULT announces)"})
 	}
-	want, added := add(want, ranges, exposure, turned)
+	want, added := add(want, ranges, a.Exposure, turned)
 	if len(added) > 0 {
 		edit.Advertise = &want
 		changes = append(changes, added...)
 	}
 	for _, peer := range router.Peers {
-		if peer.Advertise.Mode != modeCustom || !slices.Contains(peers, peer.Name) {
+		if peer.Advertise.Mode != modeCustom || !slices.Contains(a.Peers, peer.Name) {
 			continue
 		}
-		own, added := add(peer.Advertise, ranges, exposure, false)
+		own, added := add(peer.Advertise, a.needed(peer.Advertise), a.Exposure, false)
 		if len(added) == 0 {
 			continue
 		}
@@ -61,6 +67,14 @@ func merge(router gcp.Router, ranges []netip.Prefix, exposure string, peers []st
 		return edit, changes, tooMany("router "+router.Name, n)
 	}
 	return edit, changes, nil
+}
+
+// needed are the ranges that a list has to name.
+func (a *Advertisement) needed(list gcp.Advertisement) []netip.Prefix {
+	if !withSubnets(list) {
+		return a.Ranges
+	}
+	return slices.DeleteFunc(slices.Clone(a.Ranges), func(r netip.Prefix) bool { return slices.Contains(a.Subnets, r) })
 }
 
 func tooMany(what string, n int) error {

@@ -91,6 +91,9 @@ func (c *Cloud) editOnce(ctx context.Context, ref Ref, edit func(Router) (Router
 
 func (c *Cloud) routerDocument(ctx context.Context, ref Ref) (document, Router, error) {
 	doc, err := c.rawCompute.get(ctx, routerURL(ref))
+	if wrapped := wrap("read", "router", err); rehearsing(ctx) != nil && NotFound(wrapped) {
+		doc, err = document{"bgp": map[string]any{}}, nil // it would have been made before
+	}
 	if err != nil {
 		return nil, Router{}, wrap("read", "router "+routerURL(ref), err)
 	}

@@ -34,7 +34,7 @@ func Table(w io.Writer, header []string, rows [][]string, colour bool) {
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
 	style.Format.Header = text.FormatUpper
 	t.SetStyle(style)
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: len(header), WidthMax: lastWidth(header, rows), WidthMaxEnforcer: text.WrapSoft}})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: len(header), WidthMax: lastWidth(header, rows), WidthMaxEnforcer: wrapLines}})
 	t.AppendHeader(cells(header, false))
 	for _, row := range rows {
 		t.AppendRow(cells(row, colour))
@@ -43,6 +43,15 @@ func Table(w io.Writer, header []string, rows [][]string, colour bool) {
 	for line := range strings.SplitSeq(t.Render(), "\n") {
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
+}
+
+// wrapLines wraps each line of a cell for itself: go-pretty's own wrapping joins them.
+func wrapLines(cell string, width int) string {
+	lines := strings.Split(cell, "\n")
+	for i, line := range lines {
+		lines[i] = text.WrapSoft(line, width)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // lastWidth is what the columns before leave for the last one, at least 30.
