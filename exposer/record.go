@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,6 +146,11 @@ func openBook(ctx context.Context, run Run, plan Plan) (*book, error) {
 			step.Old = old
 		}
 		b.record.Steps = append(b.record.Steps, step)
+	}
+	for _, step := range before.Steps { // a setting that this spec does not ask for any more is still to be restored
+		if step.Old != nil && !slices.ContainsFunc(plan.Items, func(item Item) bool { return item.ID == step.ID }) {
+			b.record.Steps = append(b.record.Steps, StepRecord{ID: step.ID, State: Kept, At: step.At, Old: step.Old})
+		}
 	}
 	return b, b.records.Save(b.ctx, b.record, true)
 }

@@ -22,7 +22,7 @@ func (x *exposure) admission() []exposer.Step {
 		steps = append(steps, authorizedNetworks{x})
 		after = []string{authorizedNetworks{x}.ID()}
 	}
-	if x.spec.Route.GlobalAccess {
+	if x.spec.Route.GlobalAccess || x.deps.Leaving { // an earlier spec may have asked for it
 		steps = append(steps, globalAccess{x, after})
 	}
 	return steps
@@ -92,7 +92,8 @@ func cidrs(a gcp.AuthorizedNetworks) []string {
 	return out
 }
 
-// admit adds the clients that the list does not hold yet.
+// admit adds the clients that the list does not hold yet, and takes away those
+// that an earlier spec let in and this one does not.
 func admit(a gcp.AuthorizedNetworks, clients []netip.Prefix, exposure string) (gcp.AuthorizedNetworks, []exposer.FieldChange) {
 	a.CIDRs = slices.Clone(a.CIDRs)
 	var changes []exposer.FieldChange
@@ -115,15 +116,20 @@ func admit(a gcp.AuthorizedNetworks, clients []netip.Prefix, exposure string) (g
 			a.CIDRs = append(a.CIDRs, gcp.AuthorizedNetwork{CIDR: client, Name: mark.With(exposure).String()})
 		}
 	}
-	return a, changes
+	for _, n := range a.CIDRs {
+		if routing.ParseMark(n.Name).Has(exposure) && !slices.Contains(clients, n.CIDR) {
+			changes = append(changes, exposer.FieldChange{Field: "cidrBlocks", From: n.CIDR.String()})
+		}
+	}
+	return dismiss(a, exposure, clients), changes
 }
 
-// dismiss takes this exposure's name off the list, and the networks that are
-// nobody's then.
-func dismiss(a gcp.AuthorizedNetworks, exposure string) gcp.AuthorizedNetworks {
+// dismiss takes this exposure's name off the list, but for the networks that stay,
+// and the networks that are nobody's then.
+func dismiss(a gcp.AuthorizedNetworks, exposure string, stay []netip.Prefix) gcp.AuthorizedNetworks {
 	var kept []gcp.AuthorizedNetwork
 	for _, n := range a.CIDRs {
-		if mark := routing.ParseMark(n.Name); mark.Has(exposure) {
+		if mark := routing.ParseMark(n.Name); mark.Has(exposure) && !slices.Contains(stay, n.CIDR) {
 			if mark = mark.Without(exposure); len(mark.Exposures) == 0 {
 				continue
 			}
@@ -153,12 +159,12 @@ func (s authorizedNetworks) Undo(ctx context.Context, _ json.RawMessage, note fu
 	if err != nil {
 		return exposer.Undone{}, err
 	}
-	if left := dismiss(cluster.Authorized, s.x.spec.Name); slices.Equal(left.CIDRs, cluster.Authorized.CIDRs) {
+	if left := dismiss(cluster.Authorized, s.x.spec.Name, nil); slices.Equal(left.CIDRs, cluster.Authorized.CIDRs) {
 		return exposer.Undone{Outcome: exposer.Absent, Why: "none of the networks bears this exposure's mark"}, nil
 	}
 	c := s.x.spec.Cluster
 	return exposer.Undone{Outcome: exposer.Restored}, s.x.google.SetAuthorizedNetworks(ctx, c.Project, c.Location, c.Name, func(a gcp.AuthorizedNetworks) gcp.AuthorizedNetworks {
-		return dismiss(a, s.x.spec.Name)
+		return dismiss(a, s.x.spec.Name, nil)
 	}, note)
 }
 
@@ -188,7 +194,7 @@ func (s globalAccess) Read(ctx context.Context) (exposer.Observed, error) {
 	if err != nil {
 		return exposer.Observed{}, err
 	}
-	seen := exposer.Observed{Exists: true, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
+	seen := exposer.Observed{Exists: s.x.spec.Route.GlobalAccess, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
 	if cluster.GlobalAccess || s.x.deps.Leaving {
 		return seen, nil
 	}
@@ -214,8 +220,11 @@ func (s globalAccess) set(ctx context.Context, on bool, note func(string)) error
 // Undo implements exposer.Step: it goes off again, unless another exposure comes
 // in by another region.
 func (s globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(string)) (exposer.Undone, error) {
+	if old == nil && !s.x.spec.Route.GlobalAccess {
+		return exposer.Undone{Outcome: exposer.Absent}, nil
+	}
 	if old == nil {
-		return exposer.Undone{Outcome: exposer.Left, Why: "was so before"}, nil
+		return exposer.Undone{Outcome: exposer.Left, Why: routing.NotOurs}, nil
 	}
 	who, err := s.x.neededFromElsewhere(ctx)
 	if err != nil {

@@ -21,6 +21,7 @@ type facts struct {
 	subnets []gcp.Subnetwork
 	lines   routing.Lines
 	sharing []string       // other clusters behind the same peering
+	alone   bool           // it is known whether there are any
 	masters []netip.Prefix // the ranges of all clusters behind it
 	service []netip.Prefix // what lies behind the service peering, when it is asked for
 	hubs    []string       // peered networks, as PROJECT/NAME
@@ -99,9 +100,11 @@ func (x *exposure) readSharing(ctx context.Context) error {
 	clusters, _, err := x.google.Clusters(ctx, f.cluster.Project, "-")
 	if exposer.MissingRight(err) {
 		x.deps.Note("may not list the project's clusters: whether others share the control plane's peering is not known")
+		f.alone = false
 		f.masters = append(f.masters, f.cluster.MasterCIDR)
 		return nil
 	}
+	f.alone = err == nil
 	for _, c := range clusters {
 		if c.PeeringName != f.cluster.PeeringName || c.Network != f.cluster.Network {
 			continue

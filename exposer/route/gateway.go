@@ -49,10 +49,11 @@ func (x *exposure) wantedRouter() gcp.Router {
 	ref := x.line.router
 	router := gcp.Router{Project: ref.Project, Region: ref.Region, Name: ref.Name, Network: x.facts.ref.Name,
 		Description: x.description(), ASN: x.spec.Route.VPN.ASN, Advertise: gcp.Advertisement{Mode: "DEFAULT"}}
-	if len(x.ranges) > 0 {
+	ranges := x.unannounced()
+	if len(ranges) > 0 {
 		router.Advertise = gcp.Advertisement{Mode: "CUSTOM", Groups: []string{"ALL_SUBNETS"}}
 	}
-	for _, r := range x.ranges {
+	for _, r := range ranges {
 		router.Advertise.Ranges = append(router.Advertise.Ranges, gcp.AdvertisedRange{Range: r, Description: x.description()})
 	}
 	return router

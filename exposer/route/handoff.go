@@ -67,7 +67,7 @@ func (x *exposure) secretBy() string {
 // expected are the prefixes that the far side will learn: the control plane's
 // range and the VPC's subnets that the routers announce.
 func (x *exposure) expected() []netip.Prefix {
-	out := slices.Clone(x.ranges)
+	out := x.unannounced()
 	for _, router := range x.routers {
 		for _, subnet := range x.facts.subnets {
 			if !x.announcesSubnets(router.Name, router.Region) || subnet.Region != router.Region && x.facts.network.RoutingMode != "GLOBAL" {

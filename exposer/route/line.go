@@ -36,6 +36,9 @@ type tunnel struct {
 
 func (l line) made() bool { return l.router.Name != "" }
 
+// maxTunnels is what a line has at most: with a far side of four addresses.
+const maxTunnels = 4
+
 // tunnelsExpected is how many tunnels a line will have before the far side's
 // addresses are known: four with AWS, else two.
 func tunnelsExpected(peer string) int {
@@ -118,17 +121,24 @@ func (x *exposure) lineProblems(l line) []exposer.Problem {
 // free ones depends on the exposure's name alone, so that a plan can be repeated.
 func (x *exposure) pickLinks(vpn exposer.VPN, l line) ([]netip.Prefix, []exposer.Problem) {
 	count := len(vpn.Tunnels())
-	if count == 0 {
+	switch {
+	case x.deps.Leaving:
+		count = maxTunnels // an earlier spec may have had more
+	case count == 0:
 		count = tunnelsExpected(vpn.Peer)
 	}
 	var links []netip.Prefix
 	var problems []exposer.Problem
 	free := newLinkPool(x.spec.Name, vpn.Peer)
 	own := map[string]netip.Prefix{}
+	for _, text := range vpn.Links {
+		free.asked = append(free.asked, netip.MustParsePrefix(text))
+	}
 	for _, router := range x.facts.lines.Routers {
 		for _, i := range router.Interfaces {
 			if router.Ref() == l.router && ownTunnel(i, x.spec.Name, count) {
 				own[i.Name] = i.Link.Masked()
+				free.asked = append(free.asked, own[i.Name])
 				continue
 			}
 			free.use(i.Link, "router "+router.Region+"/"+router.Name+", interface "+i.Name)
@@ -175,6 +185,7 @@ type linkPool struct {
 	at    uint16 // next candidate: its number, 0 to 16383
 	tried int
 	used  map[netip.Prefix]string
+	asked []netip.Prefix // by this exposure: not free, and nobody else's
 }
 
 const linkCount = 1 << 14 // /30s in a /16
@@ -213,7 +224,7 @@ func (p *linkPool) next() (netip.Prefix, bool) {
 		link := netip.PrefixFrom(netip.AddrFrom4([4]byte{169, 254, byte(number >> 8), byte(number)}), 30)
 		// The first and the last /24 are kept for future use (RFC 3927, 2.1).
 		third := link.Addr().As4()[2]
-		if third == 0 || third == 255 || !exposer.LinkAllowed(link, p.peer) || p.used[link] != "" {
+		if third == 0 || third == 255 || !exposer.LinkAllowed(link, p.peer) || p.used[link] != "" || slices.Contains(p.asked, link) {
 			continue
 		}
 		p.used[link] = "this exposure"

@@ -17,7 +17,7 @@ func (f facts) noLine(problem exposer.Problem) exposer.Problem {
 	problem.Fix = "have causeway make an HA VPN (--vpn), or name the network that the line ends in with --network"
 	var hubs []string
 	for _, p := range f.network.Peerings {
-		if p.Name != f.cluster.PeeringName && p.Name != servicePeering && p.State == "ACTIVE" {
+		if p.Name != servicePeering && !controlPlanePeering(p.Name) && p.State == "ACTIVE" {
 			hubs = append(hubs, p.Network.String())
 		}
 	}
@@ -28,26 +28,39 @@ func (f facts) noLine(problem exposer.Problem) exposer.Problem {
 	return problem
 }
 
-// unannounced are the ranges of a Private Service Connect control plane that the
-// routers were told not to announce: its address, where its subnet is left out.
-func (f facts) unannounced(routers []gcp.Ref) []netip.Prefix {
-	if f.cluster.PeeringName != "" || !f.controlPlane().IsValid() {
-		return nil
-	}
+// controlPlanePeering reports whether a name is of GKE's making: the peering of this
+// cluster's control plane or of another one's.
+func controlPlanePeering(name string) bool {
+	return strings.HasPrefix(name, "gke-") && strings.HasSuffix(name, "-peer")
+}
+
+// unannounced are the ranges that no router announces by itself: those behind
+// peerings.
+func (x *exposure) unannounced() []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(x.ranges), func(r netip.Prefix) bool { return slices.Contains(x.facts.inSubnets(), r) })
+}
+
+// unheard is the address of a Private Service Connect control plane where a BGP
+// peer's own list leaves its subnet out.
+func (f facts) unheard(routers []gcp.Ref) []netip.Prefix {
 	for _, router := range f.lines.Of(routers) {
-		levels := []gcp.Advertisement{router.Advertise}
 		for _, peer := range router.Peers {
-			if peer.Advertise.Mode == "CUSTOM" {
-				levels = append(levels, peer.Advertise)
-			}
-		}
-		for _, a := range levels {
-			if a.Mode == "CUSTOM" && !slices.Contains(a.Groups, "ALL_SUBNETS") && !routing.AnnouncesAll(a, []netip.Prefix{f.controlPlane()}) {
-				return []netip.Prefix{f.controlPlane()}
+			if a := peer.Advertise; a.Mode == "CUSTOM" && !slices.Contains(a.Groups, gcp.AllSubnets) && !routing.AnnouncesAll(a, f.inSubnets()) {
+				return f.inSubnets()
 			}
 		}
 	}
 	return nil
+}
+
+// reaching leaves out the routers whose region can't reach the cluster's, where
+// others can: what they announce would draw packets to where they are dropped.
+func (f facts) reaching(routers []gcp.Ref, globalAccess bool) []gcp.Ref {
+	can := slices.DeleteFunc(slices.Clone(routers), func(router gcp.Ref) bool { return len(f.regionProblems([]gcp.Ref{router}, globalAccess)) > 0 })
+	if len(can) == 0 {
+		return routers
+	}
+	return can
 }
 
 // regionProblems are what keeps a line of another region than the cluster's from

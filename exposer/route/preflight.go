@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"causeway/exposer"
 	"causeway/internal/gcp"
@@ -28,7 +29,7 @@ var (
 // Preflight implements exposer.Exposure: every check runs, whatever the others
 // say.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	checks := append(x.rightsChecks(), x.checkRanges, x.checkKeys, x.checkAccess)
+	checks := append(x.rightsChecks(), x.checkRegions, x.checkRanges, x.checkKeys, x.checkAccess)
 	return append(plan.Refusals(), exposer.RunChecks(ctx, checks...)...), ctx.Err()
 }
 
@@ -48,7 +49,7 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 	if x.facts.cluster.PeeringName != "" {
 		on[host] = append(on[host], peeringPermissions...)
 	}
-	if len(x.ranges) > 0 {
+	if x.changesRouters() {
 		on[host] = append(on[host], routerPermissions...)
 	}
 	if x.spec.Route.VPN != nil {
@@ -65,6 +66,20 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 		checks = append(checks, exposer.CheckPermissions(x.google, project, on[project]))
 	}
 	return append(checks, exposer.CheckRights(x.kube, exposer.AccessRights(x.spec)))
+}
+
+// changesRouters reports whether a router or one of its peers may have to be told
+// what to announce.
+func (x *exposure) changesRouters() bool {
+	return len(x.unannounced()) > 0 || len(x.facts.unheard(x.routers)) > 0 || slices.ContainsFunc(x.facts.lines.Of(x.routers), func(r gcp.Router) bool {
+		return r.Advertise.Mode == "CUSTOM" && !slices.Contains(r.Advertise.Groups, gcp.AllSubnets)
+	})
+}
+
+// checkRegions finds routers that can't reach the cluster's region. A line that
+// stands is no less looked at for it: the trace names it too.
+func (x *exposure) checkRegions(context.Context) ([]exposer.Problem, error) {
+	return x.facts.regionProblems(x.routers, x.spec.Route.GlobalAccess), nil
 }
 
 func distinct(a, b string) []string {

@@ -70,6 +70,9 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err := x.readNetwork(ctx); err != nil {
 		return nil, x.blocked(ctx, err)
 	}
+	if err := x.findLine(ctx); err != nil {
+		return nil, err
+	}
 	if err := x.choose(); err != nil && !deps.Leaving {
 		return nil, err
 	}

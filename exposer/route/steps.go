@@ -54,8 +54,8 @@ func (x *exposure) aboutRanges() string {
 // of private services access.
 func (x *exposure) peerings() []exposer.Step {
 	var steps []exposer.Step
-	add := func(name, note string) {
-		steps = append(steps, &routing.Peering{Google: x.google, Network: x.facts.ref, Name: name, Export: true, Import: x.spec.Route.ImportCustomRoutes,
+	add := func(name, note string, asked bool) {
+		steps = append(steps, &routing.Peering{Google: x.google, Network: x.facts.ref, Name: name, Export: asked, Import: asked && x.spec.Route.ImportCustomRoutes,
 			Note: note, Leaving: x.deps.Leaving, StillNeeded: x.stillNeeded})
 	}
 	if name := x.facts.cluster.PeeringName; name != "" {
@@ -63,10 +63,10 @@ func (x *exposure) peerings() []exposer.Step {
 		if len(x.facts.sharing) > 0 {
 			note += "; shared with " + strings.Join(x.facts.sharing, ", ") + ", for which it counts too"
 		}
-		add(name, note)
+		add(name, note, true)
 	}
-	if x.spec.Route.ServicePeering {
-		add(servicePeering, "without it the managed services know no way back")
+	if x.spec.Route.ServicePeering || x.deps.Leaving && x.facts.hasPeering(servicePeering) { // an earlier spec may have asked
+		add(servicePeering, "without it the managed services know no way back", x.spec.Route.ServicePeering)
 	}
 	return steps
 }
@@ -79,7 +79,7 @@ func (x *exposure) stillNeeded(ctx context.Context) (string, error) {
 		return "", err
 	}
 	behind := slices.Concat(x.facts.masters, x.facts.service)
-	others := lines.Others(x.spec.Name, func(r netip.Prefix) bool { return len(x.facts.masters) == 0 || slices.Contains(behind, r) })
+	others := lines.Others(x.spec.Name, func(r netip.Prefix) bool { return !x.facts.alone || slices.Contains(behind, r) })
 	return strings.Join(others, ", "), nil
 }
 

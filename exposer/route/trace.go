@@ -281,6 +281,9 @@ func (v view) unannouncedHop(router gcp.Router, peer gcp.BGPPeer, name string) e
 	switch {
 	case peer.Advertise.Mode == "CUSTOM" && !routing.AnnouncesAll(peer.Advertise, []netip.Prefix{want}):
 		return because(hop(exposer.Forward, name, exposer.Broken, text+": the peer has an advertised list of its own, which overrides the router's"), "CW-BGP-PEER-CUSTOM", fix+" --bgp-peer "+peer.Name)
+	case v.cluster.PeeringName == "" && router.Region != v.cluster.Region() && v.network.RoutingMode != "GLOBAL":
+		p := v.regionProblems([]gcp.Ref{router.Ref()}, true)[0]
+		return because(hop(exposer.Forward, name, exposer.Broken, text+": with this routing mode a router announces the subnets of its own region alone"), p.Code, p.Fix)
 	case router.Advertise.Mode != "CUSTOM":
 		text += ": router " + router.Name + " is in mode DEFAULT, which announces the VPC's own subnets alone"
 	}

@@ -18,8 +18,11 @@ func (v view) region() exposer.TraceHop {
 		refs = append(refs, router.Ref())
 	}
 	if problems := v.regionProblems(refs, false); len(problems) > 0 {
-		p := problems[0]
-		return because(hop(exposer.Forward, "region", exposer.Broken, p.Text), p.Code, p.Fix)
+		p, verdict := problems[0], exposer.Broken
+		if len(v.regionProblems(v.reaching(refs, false), false)) == 0 { // another router's region can
+			verdict = exposer.Warns
+		}
+		return because(hop(exposer.Forward, "region", verdict, p.Text), p.Code, p.Fix)
 	}
 	return hop(exposer.Forward, "region", exposer.Good, fmt.Sprintf("routing mode %s, global access %s", v.network.RoutingMode, onOff(v.cluster.GlobalAccess)))
 }
@@ -90,19 +93,23 @@ func (v view) backFromControlPlane() exposer.TraceHop {
 	if v.unseen["outgoing"] != nil {
 		return v.hidden(exposer.Return, name, "outgoing")
 	}
-	var missing, rejected []netip.Prefix
-	for _, client := range v.clients {
-		offered, taken := false, false
-		for _, r := range v.outgoing {
-			if r.Type != "SUBNET_PEERING_ROUTE" && routing.Covers(r.Range, client) {
-				offered, taken = true, taken || r.Imported
-			}
+	var offered, taken, missing, rejected, partly []netip.Prefix
+	for _, r := range v.outgoing {
+		if r.Type == "SUBNET_PEERING_ROUTE" {
+			continue
 		}
+		if offered = append(offered, r.Range); r.Imported {
+			taken = append(taken, r.Range)
+		}
+	}
+	for _, client := range v.clients {
 		switch {
-		case !offered:
+		case !routing.Meets(client, offered):
 			missing = append(missing, client)
-		case !taken:
+		case !routing.Meets(client, taken):
 			rejected = append(rejected, client)
+		case !held(client, taken):
+			partly = append(partly, client)
 		}
 	}
 	switch {
@@ -114,6 +121,8 @@ func (v view) backFromControlPlane() exposer.TraceHop {
 			h.Verdict = exposer.Waits
 		}
 		return h
+	case len(partly) > 0:
+		return because(hop(exposer.Return, name, exposer.Warns, "only parts of "+routing.List(partly)+" go out and are accepted by the control plane's side"), "CW-ROUTE-NOT-LEARNED", "")
 	}
 	return hop(exposer.Return, name, exposer.Good, routing.List(v.clients)+" accepted by the control plane's side")
 }
@@ -136,15 +145,27 @@ func (v view) waiting() bool {
 // learned is whether the routers hear of the client networks.
 func (v view) learned() exposer.TraceHop {
 	const name = "learned"
-	var missing []netip.Prefix
+	var missing, partly []netip.Prefix
 	var from []string
 	for _, client := range v.clients {
-		r, ok := v.learnedRoute(client)
-		if !ok {
-			missing = append(missing, client)
+		if r, ok := v.learnedRoute(client); ok {
+			from = append(from, fmt.Sprintf("%s from %s", r.Range, r.NextHop))
 			continue
 		}
-		from = append(from, fmt.Sprintf("%s from %s", r.Range, r.NextHop))
+		var parts []netip.Prefix
+		for _, router := range v.routers {
+			for _, r := range v.lines.Status[router.Ref()].BestForRouter {
+				if r.Range.Overlaps(client) && !slices.Contains(parts, r.Range) {
+					parts, from = append(parts, r.Range), append(from, fmt.Sprintf("%s from %s", r.Range, r.NextHop))
+				}
+			}
+		}
+		switch {
+		case len(parts) == 0:
+			missing = append(missing, client)
+		case !held(client, parts):
+			partly = append(partly, client)
+		}
 	}
 	if len(missing) > 0 {
 		h := because(hop(exposer.Return, name, exposer.Broken, "the far side announces no way to "+routing.List(missing)), "CW-ROUTE-NOT-LEARNED", "have the far side's router announce "+routing.List(missing))
@@ -153,7 +174,32 @@ func (v view) learned() exposer.TraceHop {
 		}
 		return h
 	}
+	if len(partly) > 0 {
+		return because(hop(exposer.Return, name, exposer.Warns, fmt.Sprintf("the far side announces only parts of %s: %s", routing.List(partly), strings.Join(from, ", "))), "CW-ROUTE-NOT-LEARNED",
+			"have the far side's router announce the rest, if clients are there")
+	}
 	return hop(exposer.Return, name, exposer.Good, strings.Join(from, ", "))
+}
+
+// held reports whether ranges hold a network whole, one of them or several
+// together: far sides announce their subnets one by one.
+func held(network netip.Prefix, ranges []netip.Prefix) bool {
+	if slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return routing.Covers(r, network) }) {
+		return true
+	}
+	if network.IsSingleIP() || !routing.Meets(network, ranges) {
+		return false
+	}
+	lower := netip.PrefixFrom(network.Addr(), network.Bits()+1)
+	return held(lower, ranges) && held(upper(lower), ranges)
+}
+
+// upper is the network of the same size behind an even one.
+func upper(lower netip.Prefix) netip.Prefix {
+	bytes := lower.Addr().AsSlice()
+	bytes[(lower.Bits()-1)/8] |= 0x80 >> ((lower.Bits() - 1) % 8)
+	addr, _ := netip.AddrFromSlice(bytes)
+	return netip.PrefixFrom(addr, lower.Bits())
 }
 
 // learnedRoute is the narrowest learned route that holds a network.
@@ -179,12 +225,17 @@ func (v view) elsewhere(way, name string, wanted []netip.Prefix) exposer.TraceHo
 		if !want.IsValid() {
 			continue
 		}
-		best := want.Bits()
+		best := gcp.LearnedRoute{Range: want}
 		if r, ok := v.learnedRoute(want); way == exposer.Return && ok {
-			best = r.Range.Bits()
+			best = r
 		}
 		for _, r := range v.routes {
-			if !r.Range.Overlaps(want) || len(r.Tags) > 0 || v.expected(way, r) || r.Range.Bits() < best {
+			if !r.Range.Overlaps(want) || len(r.Tags) > 0 || v.expected(way, r) || r.Range.Bits() < best.Range.Bits() {
+				continue
+			}
+			// Among equal ranges the lowest priority wins: the internet gateway's
+			// default route loses against one that was learned.
+			if r.Kind == gcp.RouteStatic && r.Range == best.Range && best.NextHop.IsValid() && r.Priority > best.Priority {
 				continue
 			}
 			better = append(better, fmt.Sprintf("%s (%s) to %s", r.Range, r.Name, r.NextHop))

@@ -16,11 +16,13 @@ type Peering struct {
 	Google  *gcp.Cloud
 	Network gcp.Ref // whose side of the peering
 	Name    string
-	Export  bool // must be on: this network's custom routes go to the peer
-	Import  bool // must be on: the peer's custom routes come in
-	Note    string
-	Leaving bool
-	After   []string
+	// Export must be on: this network's custom routes go to the peer. Import must be
+	// on: the peer's custom routes come in. Leaving, neither means that an earlier spec
+	// may have asked for one.
+	Export, Import bool
+	Note           string
+	Leaving        bool
+	After          []string
 	// StillNeeded says who else needs the flags, on destroy; "" for nobody.
 	StillNeeded func(ctx context.Context) (string, error)
 }
@@ -43,6 +45,9 @@ func (p *Peering) Title() string {
 	}
 	if p.Import {
 		what = append(what, "imports")
+	}
+	if len(what) == 0 {
+		what = []string{"exchanges no"}
 	}
 	return fmt.Sprintf("peering %s of network %s %s custom routes", p.Name, p.Network.Name, strings.Join(what, " and "))
 }
@@ -79,7 +84,7 @@ func (p *Peering) Read(ctx context.Context) (exposer.Observed, error) {
 		}
 		return exposer.Observed{Action: exposer.Refuse, Cause: p.gone()}, nil
 	}
-	seen := exposer.Observed{Exists: true, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
+	seen := exposer.Observed{Exists: p.Export || p.Import, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
 	missing := p.missing(*live)
 	if p.Leaving || missing == (flags{}) {
 		return seen, nil
@@ -138,8 +143,11 @@ func (p *Peering) Do(ctx context.Context, note func(string)) error {
 // Undo implements exposer.Step: flags that causeway turned on go off again,
 // unless somebody did it meanwhile or somebody else needs them.
 func (p *Peering) Undo(ctx context.Context, old json.RawMessage, note func(string)) (exposer.Undone, error) {
+	if old == nil && !p.Export && !p.Import {
+		return exposer.Undone{Outcome: exposer.Absent}, nil
+	}
 	if old == nil {
-		return exposer.Undone{Outcome: exposer.Left, Why: "was so before"}, nil
+		return exposer.Undone{Outcome: exposer.Left, Why: NotOurs}, nil
 	}
 	var before flags
 	if err := json.Unmarshal(old, &before); err != nil {
@@ -173,6 +181,9 @@ func (p *Peering) Undo(ctx context.Context, old json.RawMessage, note func(strin
 	}
 	return exposer.Undone{Outcome: exposer.Restored}, p.Google.UpdatePeering(ctx, p.Network, p.Name, change, note)
 }
+
+// NotOurs is why a flag stays on that no record claims: flags bear no mark.
+const NotOurs = "no record says that this exposure turned it on"
 
 // command turns the flags off by hand.
 func (p *Peering) command(before flags) string {
