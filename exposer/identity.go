@@ -26,6 +26,9 @@ func (j Job) KubeconfigFor(ctx context.Context, spec Spec, want Identity) (Expos
 	if err != nil {
 		return nil, Made{}, err
 	}
+	if why := deferred(exposure); why != nil {
+		return exposure, Made{}, why
+	}
 	if _, err := MakePlan(ctx, exposure.Steps()); err != nil {
 		return exposure, Made{}, err
 	}

@@ -109,7 +109,50 @@ func (j Job) Apply(ctx context.Context, spec Spec) (Applied, error) {
 			return result, err
 		}
 	}
+	if deferred(exposure) != nil {
+		return j.second(ctx, spec, result)
+	}
 	return j.finish(ctx, result)
+}
+
+// openWait bounds the wait for a way that was just opened to carry packets: BGP
+// spreads a change within seconds, Google's side within a minute.
+const openWait = 3 * time.Minute
+
+// second does the cluster's part of an exposure whose way had to be opened first.
+func (j Job) second(ctx context.Context, spec Spec, first Applied) (Applied, error) {
+	var err error
+	if first.Trace, err = j.trace(ctx, first.Exposure); err != nil {
+		return first, err
+	}
+	if first.Trace != nil && (first.Trace.Of(Forward) == Waits || first.Trace.Of(Return) == Waits) {
+		return first, &RunError{Code_: "CW-RUN-HALF", Text: "the network's part stands and waits for the far side; the cluster's part can't be done before, as its API can't be reached from here"}
+	}
+	const id = "way"
+	begin := j.Deps.Now()
+	j.Progress.Start(id, "the cluster's API, by the way that was opened")
+	err = j.Deps.Poll(ctx, openWait, func(ctx context.Context) (bool, error) {
+		exposure, err := j.Method.Open(ctx, spec, j.Deps)
+		if err != nil {
+			return false, err
+		}
+		j.Progress.Note(id, "not reached yet, waited "+j.Deps.Now().Sub(begin).Round(time.Second).String())
+		return deferred(exposure) == nil, nil
+	})
+	if err != nil {
+		if TimedOut(err) {
+			err = &RunError{Code_: "CW-RUN-HALF", Text: "the network's part stands, and the cluster's API is still not reached from here after " + openWait.String(), Err: deferred(first.Exposure)}
+		}
+		j.Progress.Fail(id, err)
+		return first, err
+	}
+	j.Progress.Done(id, j.Deps.Now().Sub(begin), "")
+	confirm := j.Confirm
+	j.Confirm = nil // the plan that was confirmed said that this part follows
+	result, err := j.Apply(ctx, spec)
+	j.Confirm = confirm
+	result.Changed = result.Changed || first.Changed
+	return result, err
 }
 
 func (j Job) confirm(exposure Exposure, plan Plan) error {
@@ -225,6 +268,12 @@ func (j Job) PlanDestroy(ctx context.Context, spec Spec) (Exposure, Record, []De
 	exposure, record, err := j.Standing(ctx, spec)
 	if err != nil {
 		return nil, record, nil, err
+	}
+	if why := deferred(exposure); why != nil {
+		if record.Version == 0 { // the old values may lie in the cluster
+			return exposure, record, nil, why
+		}
+		j.Story("the cluster's API can't be reached from here: namespace " + exposure.Spec().Namespace + " stays; run destroy again where it can be, to remove that too")
 	}
 	plan, err := MakePlan(ctx, exposure.Steps())
 	if err != nil {

@@ -34,6 +34,9 @@ type Made struct {
 // points at the same endpoint and has more than half of its token's life before
 // it is kept, so that a second apply makes no token.
 func (j Job) Kubeconfig(ctx context.Context, exposure Exposure, endpoint Endpoint, fresh bool) (Made, error) {
+	if why := deferred(exposure); why != nil {
+		return Made{}, why
+	}
 	spec := exposure.Spec()
 	if !fresh {
 		if made, ok, err := j.reuse(spec, endpoint, j.ContextName(spec)); ok || err != nil {

@@ -40,6 +40,21 @@ type Exposure interface {
 	Cluster() *kube.Client
 }
 
+// Deferring is an exposure that may have to open the way to the cluster's API
+// before it can do the cluster's part: causeway runs on the far side then.
+type Deferring interface {
+	// Deferred says why the API can't be reached yet; nil when it can.
+	Deferred() error
+}
+
+// deferred is an exposure's Deferred, nil for those that never are.
+func deferred(exposure Exposure) error {
+	if d, ok := exposure.(Deferring); ok {
+		return d.Deferred()
+	}
+	return nil
+}
+
 // Deps is everything that a method gets from outside, so that nothing is global.
 type Deps struct {
 	Google  *gcp.Cloud

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/internal/explain"
 	"causeway/internal/gcp"
 	"causeway/internal/kube"
 )
@@ -44,7 +45,8 @@ type exposure struct {
 	leftovers []exposer.Step   // what earlier specs made and this one does not want
 	endpoint  exposer.Endpoint // known from the cluster alone
 
-	rehearsing bool // nothing is sent: keys are not read
+	deferred   error // why the cluster's API can't be reached yet; nil when it can
+	rehearsing bool  // nothing is sent: keys are not read
 }
 
 // Open implements exposer.Method.
@@ -80,6 +82,11 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 		return x, x.setAccess(ctx)
 	}
 	client, err := exposer.Connect(ctx, x.facts.cluster, x.spec, deps)
+	if explain.CodeOf(err) == "CW-KUBE-UNREACHABLE" {
+		// On the far side that is how it begins: the way to the API is what is made.
+		x.deferred = err
+		return x, x.setEndpoint(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +204,7 @@ func (x *exposure) setEndpoint(ctx context.Context) error {
 		return fmt.Errorf("read the control plane's private address: %w", err)
 	}
 	x.endpoint = exposer.Endpoint{URL: "https://" + addr.String(), Address: netip.AddrPortFrom(addr, 443), CA: x.facts.cluster.CA}
-	if x.deps.Leaving {
+	if x.deps.Leaving || x.deferred != nil {
 		return nil
 	}
 	names, err := x.kube.ServerNames(ctx)
@@ -216,6 +223,9 @@ func (x *exposure) setEndpoint(ctx context.Context) error {
 	return nil
 }
 
+// Deferred implements exposer.Deferring.
+func (x *exposure) Deferred() error { return x.deferred }
+
 // Facts implements exposer.Exposure.
 func (x *exposure) Facts() []exposer.Fact {
 	f := x.facts
@@ -232,6 +242,9 @@ func (x *exposure) Facts() []exposer.Fact {
 	}
 	if f.ref.Project != x.spec.Cluster.Project {
 		out = append(out, exposer.Fact{Name: "shared VPC host", Value: f.ref.Project})
+	}
+	if x.deferred != nil {
+		out = append(out, exposer.Fact{Name: "cluster's API", Value: "can't be reached from here yet: its part (account, kubeconfig) follows when the way is open"})
 	}
 	if len(f.sharing) > 0 {
 		out = append(out, exposer.Fact{Name: "peering shared", Value: "with " + strings.Join(f.sharing, ", ") + ": its flags count for them too"})

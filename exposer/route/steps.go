@@ -24,8 +24,16 @@ func (x *exposure) Steps() []exposer.Step {
 	}
 	steps = append(steps, x.peerings()...)
 	steps = append(steps, x.admission()...)
-	steps = append(append(steps, exposer.NamespaceStep(x.kube, x.spec)), x.access...)
-	return append(steps, x.leftovers...)
+	if x.deferred != nil {
+		return steps
+	}
+	// Where causeway itself comes by this way, the cluster's part is made when it
+	// is open, and taken away before it closes.
+	namespace := exposer.NamespaceStep(x.kube, x.spec)
+	for _, step := range steps {
+		namespace.After = append(namespace.After, step.ID())
+	}
+	return slices.Concat(append(steps, namespace), x.access, x.leftovers)
 }
 
 func (x *exposure) advertisement(router gcp.Ref) *routing.Advertisement {
