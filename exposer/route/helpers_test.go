@@ -464,3 +464,13 @@ func (o onStart) Start(id, _ string)               { o.do(id) }
 func (onStart) Note(string, string)                {}
 func (onStart) Done(string, time.Duration, string) {}
 func (onStart) Fail(string, error)                 {}
+
+// problemsOf are what a *PreconditionError says.
+func problemsOf(t testing.TB, err error) []exposer.Problem {
+	t.Helper()
+	var missing *exposer.PreconditionError
+	if !errors.As(err, &missing) {
+		t.Fatalf("error is no *PreconditionError but %T: %v", err, err)
+	}
+	return missing.Problems
+}
