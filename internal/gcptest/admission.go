@@ -101,6 +101,8 @@ func title(api string) string {
 		return "Kubernetes Engine API"
 	case "cloudresourcemanager.googleapis.com":
 		return "Cloud Resource Manager API"
+	case "dns.googleapis.com":
+		return "Cloud DNS API"
 	}
 	return "Service Usage API"
 }

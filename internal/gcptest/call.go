@@ -154,6 +154,7 @@ func (s *Server) routes() map[string]handler {
 	all := map[string]handler{}
 	for _, part := range []map[string]handler{
 		addressRoutes(), subnetworkRoutes(), networkRoutes(), forwardingRuleRoutes(), routerRoutes(), vpnRoutes(), routeRoutes(),
+		subnetworkWriteRoutes(), attachmentRoutes(), zoneRoutes(),
 		regionRoutes(), operationRoutes(), clusterRoutes(), clusterOperationRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(),
 	} {
 		maps.Copy(all, part)

@@ -66,10 +66,11 @@ func canonical(status int) string {
 	return "INTERNAL"
 }
 
-// fail writes the error: compute's form has errors[], the others' status and details.
+// fail writes the error: compute's form, which Cloud DNS has too, has
+// errors[], the others' status and details.
 func (c *call) fail(w http.ResponseWriter, e *Error) {
 	body := object{"code": e.Status, "message": e.Message}
-	compute := c.service == nil || c.service.Name == "compute"
+	compute := c.service == nil || c.service.Name == "compute" || c.service.Name == "dns"
 	if compute {
 		body["errors"] = []any{object{"message": e.Message, "domain": "global", "reason": e.Reason}}
 	}

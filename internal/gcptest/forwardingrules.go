@@ -11,6 +11,8 @@ func forwardingRuleRoutes() map[string]handler {
 		"compute.forwardingRules.list":           {listForwardingRules, []string{"compute.forwardingRules.list"}},
 		"compute.forwardingRules.aggregatedList": {aggregateForwardingRules, []string{"compute.forwardingRules.list"}},
 		"compute.forwardingRules.insert":         {insertForwardingRule, []string{"compute.forwardingRules.create"}},
+		"compute.forwardingRules.patch":          {patchForwardingRule, []string{"compute.forwardingRules.update"}},
+		"compute.forwardingRules.setLabels":      {setRuleLabels, []string{"compute.forwardingRules.setLabels"}},
 		"compute.forwardingRules.delete":         {deleteForwardingRule, []string{"compute.forwardingRules.delete"}},
 	}
 }
@@ -27,6 +29,9 @@ func insertForwardingRule(c *call) (any, *Error) {
 	name := text(c.body, "name")
 	if answer, ok := c.repeated(); ok {
 		return answer, nil
+	}
+	if isAttachment(text(c.body, "target")) {
+		return insertEndpoint(c)
 	}
 	if failure := c.checkInsert(name); failure != nil {
 		return nil, failure
@@ -117,6 +122,7 @@ func (s *Server) refreshAddresses(subnetPath, ip string) {
 	}
 }
 
+// deleteForwardingRule refuses while a service attachment publishes the rule.
 func deleteForwardingRule(c *call) (any, *Error) {
 	at := c.target()
 	if answer, ok := c.repeated(); ok {
@@ -125,10 +131,17 @@ func deleteForwardingRule(c *call) (any, *Error) {
 	if _, ok := c.server.objects[at]; !ok {
 		return nil, notFound(at)
 	}
+	if failure := c.pscNeed(at, "compute.forwardingRules.pscDelete"); failure != nil {
+		return nil, failure
+	}
+	if attachment := c.server.attachmentOf(at); attachment != "" {
+		return nil, usedBy("forwarding_rule", at, attachment)
+	}
 	return c.start("delete", at, func() { c.server.dropRule(at) }, nil), nil
 }
 
-// dropRule removes a rule and frees its address. The caller holds mu.
+// dropRule removes a rule and frees its address and, of an endpoint, its place at
+// the attachment. The caller holds mu.
 func (s *Server) dropRule(at string) {
 	rule, ok := s.objects[at]
 	if !ok {
@@ -136,5 +149,8 @@ func (s *Server) dropRule(at string) {
 	}
 	delete(s.objects, at)
 	s.refreshAddresses(relative(text(rule, "subnetwork"), ""), text(rule, "IPAddress"))
+	if target := text(rule, "target"); isAttachment(target) {
+		s.connect(relative(target, ""))
+	}
 	s.touch()
 }

@@ -204,8 +204,11 @@ func (c *ILBController) settleService(ctx context.Context, known *balanced) erro
 	if known.going {
 		c.google.mu.Lock()
 		c.google.settle()
-		c.google.dropRule(c.rulePath(service))
+		err := c.dropUnpublished(c.rulePath(service))
 		c.google.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("failed to delete load balancer: %w", err)
+		}
 		return c.release(ctx, service)
 	}
 	if err := c.addFinalizer(ctx, service); err != nil {

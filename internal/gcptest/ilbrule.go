@@ -95,7 +95,9 @@ func (c *ILBController) ruleLocked(service *unstructured.Unstructured) (ip strin
 		if wanted == "" && relative(text(old, "subnetwork"), "") == subnetPath {
 			wanted = text(old, "IPAddress") // kept when nothing else is asked for
 		}
-		s.dropRule(at) // Google's controllers delete and make anew, which is a blip
+		if err := c.dropUnpublished(at); err != nil { // Google's controllers delete and make anew, which is a blip
+			return "", mixed, err
+		}
 	}
 	if wanted != "" {
 		body["IPAddress"] = wanted
@@ -104,6 +106,17 @@ func (c *ILBController) ruleLocked(service *unstructured.Unstructured) (ip strin
 		return "", mixed, fmt.Errorf("googleapi: Error %d: %s, %s", failure.Status, failure.Message, failure.Reason)
 	}
 	return text(s.objects[at], "IPAddress"), mixed, nil
+}
+
+// dropUnpublished deletes a rule, which Google refuses while a service attachment
+// publishes it. The caller holds mu.
+func (c *ILBController) dropUnpublished(at string) error {
+	if attachment := c.google.attachmentOf(at); attachment != "" && c.google.objects[at] != nil {
+		failure := usedBy("forwarding_rule", at, attachment)
+		return fmt.Errorf("googleapi: Error %d: %s, %s", failure.Status, failure.Message, failure.Reason)
+	}
+	c.google.dropRule(at)
+	return nil
 }
 
 // wantedIP is the static IP that the Service asks for by the way that its

@@ -61,6 +61,8 @@ func schemaOf(collection string) (api, schema, kind string) {
 		return "compute", "VpnTunnel", "compute#vpnTunnel"
 	case "interconnectAttachments":
 		return "compute", "InterconnectAttachment", "compute#interconnectAttachment"
+	case "serviceAttachments":
+		return "compute", "ServiceAttachment", "compute#serviceAttachment"
 	case "clusters":
 		return "container", "Cluster", ""
 	}
@@ -100,6 +102,7 @@ func (s *Server) Fill(seed Seed) error {
 			return err
 		}
 	}
+	s.connectAll()
 	s.far.add(seed.Remotes)
 	for _, subnet := range slices.Sorted(maps.Keys(seed.Machines)) {
 		if s.inUse[subnet] == nil {
@@ -171,6 +174,10 @@ func (s *Server) complete(collection, at string, body object) {
 		body["labelFingerprint"] = fingerprint(body["labels"])
 	case "routers":
 		completeRouter(at, body)
+	case "serviceAttachments":
+		completeServiceAttachment(at, body)
+	case "forwardingRules":
+		s.completeEndpoint(body)
 	case "vpnGateways":
 		s.completeGateway(body)
 	case "externalVpnGateways":

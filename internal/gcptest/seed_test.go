@@ -132,6 +132,7 @@ func TestStateBehindTheAPIs(t *testing.T) {
 func TestTheEnvironmentOfBothTools(t *testing.T) {
 	want := map[string]string{
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE":              "http://10.0.0.1:80/compute/v1/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS":                  "http://10.0.0.1:80/dns/v1/",
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER":            "http://10.0.0.1:80/container/",
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": "http://10.0.0.1:80/cloudresourcemanager/",
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE":         "http://10.0.0.1:80/serviceusage/",

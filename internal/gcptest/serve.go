@@ -52,6 +52,7 @@ func Env(base string) map[string]string {
 	const prefix = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 	return map[string]string{
 		prefix + "COMPUTE":              base + "/compute/v1/",
+		prefix + "DNS":                  base + "/dns/v1/",
 		prefix + "CONTAINER":            base + "/container/",
 		prefix + "CLOUDRESOURCEMANAGER": base + "/cloudresourcemanager/",
 		prefix + "SERVICEUSAGE":         base + "/serviceusage/",

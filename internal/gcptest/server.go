@@ -47,6 +47,7 @@ type Server struct {
 	unknown    map[string]bool            // permissions that testIamPermissions does not know
 	tokens     map[string]time.Time       // token -> expiry, zero: none
 	inUse      map[string]map[string]bool // subnetwork -> IPs of machines and the like
+	pscSerial  uint64                     // connections of Private Service Connect so far
 	secrets    map[string]string          // VPN tunnel -> pre-shared key, which no answer tells
 	far        *model                     // the default line
 	line       Line
@@ -102,8 +103,8 @@ func New(options Options) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers one call. Compute lies at /compute/v1/ as at Google; the
-// other APIs, which share the path /v1/, each below their own name.
+// ServeHTTP answers one call. Compute lies at /compute/v1/ and Cloud DNS at
+// /dns/v1/ as at Google; the other APIs, which share the path /v1/, each below their own name.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/batch/compute/v1" {
 		s.serveBatch(w, r)
@@ -204,6 +205,11 @@ func (s *Server) write(w http.ResponseWriter, c *call, answer any) {
 	for _, problem := range s.problems(c, text) {
 		s.violate(c.method.ID, "answer", problem)
 	}
+	if c.method.Response == nil { // Cloud DNS answers a deletion with nothing at all
+		c.status = http.StatusNoContent
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	c.status = http.StatusOK
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.Write(text)
@@ -250,8 +256,10 @@ func (s *Server) touch() {
 // servicePath splits a request path into the API and the path that its document knows.
 func servicePath(path string) (service, rest string) {
 	path = strings.TrimPrefix(path, "/")
-	if strings.HasPrefix(path, "compute/v1/") {
-		return "compute", path
+	for _, name := range []string{"compute", "dns"} {
+		if strings.HasPrefix(path, name+"/v1/") {
+			return name, path
+		}
 	}
 	service, rest, _ = strings.Cut(path, "/")
 	return service, rest

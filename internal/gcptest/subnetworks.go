@@ -40,5 +40,11 @@ func (c *call) subnetwork(reference string) (string, object, *Error) {
 	if failure := c.need(parts[1], "compute.subnetworks.use", at); failure != nil {
 		return "", nil, failure
 	}
+	if text(body, "purpose") == natPurpose {
+		return "", nil, invalid(fmt.Sprintf("Invalid value for field 'resource.subnetwork': '%s'. Subnetwork must have purpose=PRIVATE.", reference))
+	}
+	if failure := c.server.ready(at); failure != nil {
+		return "", nil, failure
+	}
 	return at, body, nil
 }

@@ -54,7 +54,7 @@ func Load() (*Catalog, error) {
 	return catalog, nil
 }
 
-// Service returns the API of that name ("compute", "container",
+// Service returns the API of that name ("compute", "container", "dns",
 // "cloudresourcemanager", "serviceusage", "iamcredentials"), or nil.
 func (c *Catalog) Service(name string) *Service { return c.services[name] }
 
