@@ -42,6 +42,14 @@ type HandoffOptions struct {
 	Script   []byte // verify.sh
 }
 
+// Profile is the ciphers of the PKCS#12 files.
+func (o HandoffOptions) Profile() certs.Profile {
+	if o.Legacy {
+		return certs.Legacy
+	}
+	return certs.Modern
+}
+
 // Handoff writes one .tar.gz for the far side's engineer: the kubeconfig, the CA,
 // PKCS#12 files, verify.sh, and a page that says what to route and to open.
 func (j Job) Handoff(ctx context.Context, spec Spec, o HandoffOptions, w io.Writer) error {
@@ -122,12 +130,8 @@ func (j Job) handoffFiles(endpoint Endpoint, made Made, half Half, o HandoffOpti
 		files = append(files, handoffFile{name: "line/" + f.Name, content: f.Content, about: f.About, secret: true})
 	}
 	env := certs.Env{Now: j.Deps.Now, Rand: j.Deps.Rand}
-	profile := certs.Modern
-	if o.Legacy {
-		profile = certs.Legacy
-	}
 	if o.Password != "" {
-		store, err := certs.EncodeTrustStore(env, endpoint.CA, o.Password, profile)
+		store, err := certs.EncodeTrustStore(env, endpoint.CA, o.Password, o.Profile())
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +139,7 @@ func (j Job) handoffFiles(endpoint Endpoint, made Made, half Half, o HandoffOpti
 	}
 	if len(endpoint.ClientCert) > 0 && o.Password != "" {
 		pair := certs.Pair{CertPEM: endpoint.ClientCert, KeyPEM: endpoint.ClientKey}
-		bundle, err := certs.EncodeClientP12(env, pair, endpoint.CA, o.Password, profile)
+		bundle, err := certs.EncodeClientP12(env, pair, endpoint.CA, o.Password, o.Profile())
 		if err != nil {
 			return nil, err
 		}

@@ -192,28 +192,10 @@ func fromObjects(objects []map[string]any) ([]Manifest, error) {
 	return manifests, nil
 }
 
-// TLSSecret returns the Secret causeway-tls: the server's chain and key, and with
-// mtls the CA that client certificates must come from (nil without). All PEM.
-// Hash of its contents is ILB's TLSHash.
-func TLSSecret(exposure, namespace string, cert, key, clientCA []byte) (Manifest, error) {
-	contents := map[string][]byte{"tls.crt": cert, "tls.key": key}
-	if clientCA != nil {
-		contents["client-ca.crt"] = clientCA
-	}
-	return secret(exposure, namespace, TLSSecretName, "kubernetes.io/tls", contents)
-}
-
-// CASecret returns the Secret causeway-ca: the CA's certificate and key, and
-// while it is being rotated the bundle that clients trust (nil without). All PEM.
-func CASecret(exposure, namespace string, cert, key, bundle []byte) (Manifest, error) {
-	contents := map[string][]byte{"ca.crt": cert, "ca.key": key}
-	if bundle != nil {
-		contents["ca-bundle.crt"] = bundle
-	}
-	return secret(exposure, namespace, CASecretName, "Opaque", contents)
-}
-
-func secret(exposure, namespace, name, kind string, contents map[string][]byte) (Manifest, error) {
+// Secret returns a Secret of the exposure: kind is its type ("Opaque",
+// "kubernetes.io/tls"), contents its values by key. An empty value is an error:
+// what reads it would fail later, in the cluster.
+func Secret(exposure, namespace, name, kind string, contents map[string][]byte) (Manifest, error) {
 	access := Access{Exposure: exposure, Namespace: namespace, Role: "none"}
 	if err := access.Validate(); err != nil {
 		return Manifest{}, fmt.Errorf("render secret %s: %w", name, err)

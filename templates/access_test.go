@@ -93,7 +93,8 @@ func TestAccessThatCannotBeIsRefusedByField(t *testing.T) {
 }
 
 func TestSecretsAreNotShown(t *testing.T) {
-	secret, err := templates.TLSSecret("prod", "causeway-prod", []byte("certificate"), []byte("private key"), nil)
+	secret, err := templates.Secret("prod", "causeway-prod", templates.TLSSecretName, "kubernetes.io/tls",
+		map[string][]byte{"tls.crt": []byte("certificate"), "tls.key": []byte("private key")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,10 +110,10 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if !strings.Contains(string(secret.YAML), "cHJpdmF0ZSBrZXk=") {
 		t.Error("showing it changed the manifest")
 	}
-	if _, err := templates.TLSSecret("prod", "causeway-prod", []byte("certificate"), nil, nil); err == nil || !strings.Contains(err.Error(), "tls.key is empty") {
+	if _, err := templates.Secret("prod", "causeway-prod", templates.TLSSecretName, "kubernetes.io/tls", map[string][]byte{"tls.key": nil}); err == nil || !strings.Contains(err.Error(), "tls.key is empty") {
 		t.Errorf("a secret without its key: error %v", err)
 	}
-	if _, err := templates.CASecret("prod", "NO", []byte("c"), []byte("k"), nil); err == nil || !strings.Contains(err.Error(), "namespace:") {
+	if _, err := templates.Secret("prod", "NO", templates.CASecretName, "Opaque", map[string][]byte{"ca.crt": []byte("c")}); err == nil || !strings.Contains(err.Error(), "namespace:") {
 		t.Errorf("a secret in no namespace: error %v", err)
 	}
 }

@@ -125,11 +125,11 @@ func others(t *testing.T, exposure, namespace string) []templates.Manifest {
 		all = append(append(append(all, manifests...), renewer...), token)
 	}
 	v := fixedCA(t)
-	tlsSecret, err := templates.TLSSecret(exposure, namespace, v, []byte("key"), v)
+	tlsSecret, err := templates.Secret(exposure, namespace, templates.TLSSecretName, "kubernetes.io/tls", map[string][]byte{"tls.crt": v, "tls.key": []byte("key"), "client-ca.crt": v})
 	if err != nil {
 		t.Fatal(err)
 	}
-	caSecret, err := templates.CASecret(exposure, namespace, v, []byte("key"), nil)
+	caSecret, err := templates.Secret(exposure, namespace, templates.CASecretName, "Opaque", map[string][]byte{"ca.crt": v, "ca.key": []byte("key")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway/exposer"
+	"causeway/internal/explain"
 	"causeway/internal/ui"
 	"causeway/probe"
 )
@@ -106,11 +107,14 @@ func (s *session) applyFailed(result exposer.Applied, err error) error {
 		lines   []next
 	)
 	switch {
+	case explain.CodeOf(err) == "CW-RUN-HALF":
+		if shown := s.showWay(result); shown != nil {
+			return shown
+		}
+		lines = []next{{"causeway apply (the same arguments)", "go on with the cluster's part"}}
 	case errors.As(err, &way):
 		s.story("everything is in place, but the way is not open: no kubeconfig was written")
-		if s.flags.output == "table" {
-			showTrace(s.app.out, *result.Trace, s.app.colourOut())
-		} else if shown := s.writeApplied(result); shown != nil {
+		if shown := s.showWay(result); shown != nil {
 			return shown
 		}
 		lines = []next{{s.again("verify"), "look again"}, {"causeway apply (the same arguments)", "go on, and write the kubeconfig"}}
@@ -128,6 +132,17 @@ func (s *session) applyFailed(result exposer.Applied, err error) error {
 		return err
 	}
 	return &hinted{err, append(lines, next{s.again("destroy"), "undo"})}
+}
+
+// showWay writes what the cloud tells of a way that is not open yet.
+func (s *session) showWay(result exposer.Applied) error {
+	if s.flags.output != "table" {
+		return s.writeApplied(result)
+	}
+	if result.Trace != nil {
+		showTrace(s.app.out, *result.Trace, s.app.colourOut())
+	}
+	return nil
 }
 
 // writeApplied is the answer for programs: what stands, and the probe's report.

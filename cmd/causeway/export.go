@@ -51,19 +51,15 @@ func passwordFlags(f *flagSet, file *string, legacy *bool, what string) {
 
 func (a *app) export(dir string, found exposer.Certificates, o exposer.HandoffOptions) error {
 	env := certs.Env{Now: a.now, Rand: a.rand}
-	profile := certs.Modern
-	if o.Legacy {
-		profile = certs.Legacy
-	}
 	files := map[string][]byte{"ca.crt": found.Bundle}
 	var err error
 	if o.Password != "" {
-		if files["truststore.p12"], err = certs.EncodeTrustStore(env, found.Bundle, o.Password, profile); err != nil {
+		if files["truststore.p12"], err = certs.EncodeTrustStore(env, found.Bundle, o.Password, o.Profile()); err != nil {
 			return err
 		}
 	}
 	if o.Password != "" && found.Client != nil {
-		if files["client.p12"], err = certs.EncodeClientP12(env, *found.Client, found.Bundle, o.Password, profile); err != nil {
+		if files["client.p12"], err = certs.EncodeClientP12(env, *found.Client, found.Bundle, o.Password, o.Profile()); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,10 @@ func (x *exposure) RunScript(ctx context.Context, script []byte, made exposer.Ma
 	if err != nil {
 		return nil, fmt.Errorf("probe from the cluster: Service %s: %w", proxyName, err)
 	}
-	secret := x.secretObject(probeName, "Opaque", map[string][]byte{"verify.sh": script, "kubeconfig": made.Bytes})
+	secret, err := x.secretObject(probeName, "Opaque", map[string][]byte{"verify.sh": script, "kubeconfig": made.Bytes})
+	if err != nil {
+		return nil, err
+	}
 	if err := x.kube.Apply(ctx, secret); err != nil {
 		return nil, err
 	}

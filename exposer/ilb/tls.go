@@ -2,7 +2,6 @@ package ilb
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"causeway/certs"
 	"causeway/exposer"
 	"causeway/internal/explain"
-	"causeway/internal/kube"
 	"causeway/templates"
 )
 
@@ -78,7 +76,8 @@ func (x *exposure) caSecret() *exposer.Object {
 		if x.caPEM == nil || x.mtls() && x.clientCA == nil {
 			return nil, "a CA is made", nil
 		}
-		return x.caObject(), "", nil
+		object, err := x.caObject()
+		return object, "", err
 	}
 	return o
 }
@@ -172,7 +171,7 @@ func (x *exposure) makeCAs() error {
 
 func (x *exposure) mtls() bool { return x.spec.ILB.ClientAuth == "mtls" }
 
-func (x *exposure) caObject() *unstructured.Unstructured {
+func (x *exposure) caObject() (*unstructured.Unstructured, error) {
 	data := map[string][]byte{"ca-bundle.crt": x.caPEM}
 	if x.ca != nil {
 		data["ca.crt"], data["ca.key"] = x.ca.PEM()
@@ -197,7 +196,8 @@ func (x *exposure) leafSecret() leafStep {
 		if x.leaf == nil {
 			return nil, "a certificate is issued", nil
 		}
-		return x.leafObject(), "", nil
+		object, err := x.leafObject()
+		return object, "", err
 	}
 	return leafStep{o, x}
 }
@@ -290,7 +290,7 @@ func (x *exposure) leafData() map[string][]byte {
 	return data
 }
 
-func (x *exposure) leafObject() *unstructured.Unstructured {
+func (x *exposure) leafObject() (*unstructured.Unstructured, error) {
 	return x.secretObject(templates.TLSSecretName, "kubernetes.io/tls", x.leafData())
 }
 
@@ -307,7 +307,8 @@ func (x *exposure) clientSecret() clientStep {
 		if x.client == nil {
 			return nil, "a client certificate is issued", nil
 		}
-		return x.secretObject(clientTLSName, "kubernetes.io/tls", map[string][]byte{"tls.crt": x.client.CertPEM, "tls.key": x.client.KeyPEM}), "", nil
+		object, err := x.secretObject(clientTLSName, "kubernetes.io/tls", map[string][]byte{"tls.crt": x.client.CertPEM, "tls.key": x.client.KeyPEM})
+		return object, "", err
 	}
 	return clientStep{o, x}
 }
@@ -350,43 +351,4 @@ func (x *exposure) readClient(ctx context.Context) error {
 		x.client = &certs.Pair{CertPEM: data["tls.crt"], KeyPEM: data["tls.key"]}
 	}
 	return nil // one that is not good any more is issued anew
-}
-
-// secret is the step of one Secret in the exposure's namespace.
-func (x *exposure) secret(name, about string) *exposer.Object {
-	return &exposer.Object{
-		Cluster: x.kube, Exposure: x.spec.Name, About: "Secret " + name + " (" + about + ")", After: []string{exposer.NamespaceID(x.spec)},
-		Ref: kube.Ref{Version: "v1", Kind: "Secret", Namespace: x.spec.Namespace, Name: name},
-	}
-}
-
-func (x *exposure) secretObject(name, kind string, data map[string][]byte) *unstructured.Unstructured {
-	encoded := map[string]any{}
-	for key, value := range data {
-		encoded[key] = base64.StdEncoding.EncodeToString(value)
-	}
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "Secret", "type": kind, "data": encoded,
-		"metadata": map[string]any{"name": name, "namespace": x.spec.Namespace, "labels": map[string]any{
-			exposer.ManagedByLabel: "causeway", exposer.ExposureLabel: x.spec.Name}},
-	}}
-}
-
-// secretData reads a Secret's values; nil when there is no such Secret.
-func (x *exposure) secretData(ctx context.Context, name string) (map[string][]byte, error) {
-	live, err := x.kube.Get(ctx, kube.Ref{Version: "v1", Kind: "Secret", Namespace: x.spec.Namespace, Name: name})
-	if err != nil || live == nil {
-		return nil, err
-	}
-	encoded, _, err := unstructured.NestedStringMap(live.Object, "data")
-	if err != nil {
-		return nil, fmt.Errorf("read Secret %s: %w", name, err)
-	}
-	data := map[string][]byte{}
-	for key, value := range encoded {
-		if data[key], err = base64.StdEncoding.DecodeString(value); err != nil {
-			return nil, fmt.Errorf("read Secret %s: key %s: %w", name, key, err)
-		}
-	}
-	return data, nil
 }
