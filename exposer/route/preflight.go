@@ -44,7 +44,7 @@ func (x *exposure) blocked(ctx context.Context, err error) error {
 
 func (x *exposure) rightsChecks() []exposer.Precheck {
 	own, host := x.spec.Cluster.Project, first(x.facts.ref.Project, x.spec.Cluster.Project)
-	on := map[string][]string{own: {"container.clusters.get", "container.clusters.list"}}
+	on := map[string][]string{own: {"container.clusters.get"}}
 	on[host] = append(on[host], networkPermissions...)
 	if x.facts.cluster.PeeringName != "" {
 		on[host] = append(on[host], peeringPermissions...)
@@ -63,7 +63,8 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 		checks = append(checks, exposer.CheckServices(x.google, host, services[:1]))
 	}
 	for _, project := range distinct(own, host) {
-		checks = append(checks, exposer.CheckPermissions(x.google, project, on[project]))
+		slices.Sort(on[project]) // several parts need the same one
+		checks = append(checks, exposer.CheckPermissions(x.google, project, slices.Compact(on[project])))
 	}
 	return append(checks, exposer.CheckRights(x.kube, exposer.AccessRights(x.spec)))
 }
@@ -104,6 +105,9 @@ func (x *exposure) checkKeys(ctx context.Context) ([]exposer.Problem, error) {
 	var problems []exposer.Problem
 	for _, t := range x.line.tunnels {
 		live, err := x.google.Tunnel(ctx, t.ref)
+		if exposer.MissingRight(err) {
+			return problems, nil // named with all others that are missing
+		}
 		if err != nil {
 			return problems, err
 		}

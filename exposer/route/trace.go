@@ -201,7 +201,11 @@ func (v view) session(router gcp.Router, peer gcp.BGPPeer) exposer.TraceHop {
 	}
 	fix = strings.NewReplacer("ROUTER", router.Name, "REGION", router.Region).Replace(fix)
 	h := because(hop(exposer.Forward, name, exposer.Broken, why), code, fix)
-	if v.own && v.farIsMissing(router, peer) {
+	switch {
+	case !v.own || !peer.Enabled:
+	case v.unseen["tunnels"] != nil: // the far side may not be there yet
+		h.Verdict, h.Text = exposer.Unknown, fmt.Sprintf("down (%s), and its tunnel can't be looked at", first(status.State, "no state"))
+	case v.farIsMissing(router, peer):
 		h.Verdict, h.Fix = exposer.Waits, "configure the far side: causeway handoff route writes its half"
 	}
 	return h
@@ -235,7 +239,7 @@ func (v view) farIsMissing(router gcp.Router, peer gcp.BGPPeer) bool {
 		}
 		for _, t := range v.tunnels {
 			code, _, _ := gcp.TunnelProblem(t.Status, t.Detail)
-			if t.Name == i.Tunnel.Name && t.Status != "ESTABLISHED" && (code == "" || code == "CW-VPN-SILENT") {
+			if t.Name == i.Tunnel.Name && t.Region == router.Region && t.Status != "ESTABLISHED" && (code == "" || code == "CW-VPN-SILENT") {
 				return true
 			}
 		}
