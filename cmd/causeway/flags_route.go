@@ -24,7 +24,7 @@ func (c *common) routeFlags(cmd *cobra.Command) {
 		f.StringVar(&c.vpn.Region, "vpn-region", "", "`REGION` of gateway and router (default: the cluster's)")
 		f.StringVar(&c.vpn.Gateway, "vpn-gateway", "", "`NAME` of the HA VPN gateway; one that exists is used (default: causeway-NAME)")
 		f.StringVar(&c.vpn.Router, "vpn-router", "", "`NAME` of the Cloud Router; one that exists is used (default: causeway-NAME)")
-		f.StringSliceVar(&c.vpn.Links, "link", nil, "/30 of 169.254.0.0/16 inside a `TUNNEL`, one each (default: free ones)")
+		f.StringSliceVar(&c.vpn.Links, "link", nil, "`CIDR` inside a tunnel, a /30 of 169.254.0.0/16, one each (default: free ones)")
 		f.StringVar(&c.vpn.Secrets.Directory, "psk-dir", "", "`DIRECTORY` of pre-shared keys, TUNNEL.psk each; causeway makes those that are missing")
 		f.StringSliceVar(&c.vpn.Secrets.Files, "psk-file", nil, "`FILE` with a pre-shared key; one for all tunnels, or one each")
 		f.StringVar(&c.vpn.Secrets.Env, "psk-env", "", "environment `VARIABLE` with the pre-shared key; VARIABLE_0 to _3 where the tunnels differ")

@@ -269,7 +269,7 @@ var volatile = []struct {
 	to   string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "2026-01-02T03:04:05Z"},
-	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d UTC`), "2026-01-02 03:04 UTC"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d(\s+)\d\d:\d\d UTC`), "2026-01-02${1}03:04 UTC"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d([^T\d])`), "2026-01-02$1"},
 	{regexp.MustCompile(`\b([0-9a-f]{2}:){31}[0-9a-f]{2}\b`), strings.TrimSuffix(strings.Repeat("ab:", 32), ":")},
 	{regexp.MustCompile(`sha256: "[0-9a-f]{64}"`), `sha256: "(hash)"`},

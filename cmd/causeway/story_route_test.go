@@ -3,14 +3,18 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"causeway/exposer/conformance"
 )
 
+// googleTime stands still: how long a session is up depends on nothing then.
+var googleTime = time.Unix(1_790_000_000, 0)
+
 // TestTheStoryOfARoute is a life of one exposure by route, on a line that is
 // there. The goldens are what the user reads: look at them as one.
 func TestTheStoryOfARoute(t *testing.T) {
-	p := standIn(t, "line", conformance.Options{Seed: "route-line", NoController: true})
+	p := standIn(t, "line", conformance.Options{Seed: "route-line", NoController: true, GoogleTime: googleTime})
 	before := p.world.State()
 	apply := p.on("apply", "route", "--client-cidr", "172.31.0.0/16", "--yes")
 
@@ -41,7 +45,7 @@ func TestTheStoryOfARoute(t *testing.T) {
 // TestTheStoryOfANewLine makes the line too, before and after the far side's
 // addresses are known.
 func TestTheStoryOfANewLine(t *testing.T) {
-	p := standIn(t, "vpn", conformance.Options{Seed: "route", NoController: true})
+	p := standIn(t, "vpn", conformance.Options{Seed: "route", NoController: true, GoogleTime: googleTime})
 	before := p.world.State()
 	line := []string{"--client-cidr", "172.31.0.0/16", "--vpn", "--peer", "aws", "--peer-asn", "65001", "--psk-dir", "keys"}
 	known := append(line, "--peer-address", "203.0.113.11,203.0.113.12,203.0.113.13,203.0.113.14")

@@ -61,6 +61,7 @@ type Options struct {
 	OperationTime time.Duration
 	NoController  bool          // no load balancer ever comes
 	CreateTime    time.Duration // until one comes
+	GoogleTime    time.Time     // at which the emulator's clock stands still; zero: it goes with the machine's
 	// Speed makes causeway's own waits and bounds pass so many times faster (1 when
 	// 0), so that a wait of ten minutes can be seen to end.
 	Speed int
@@ -75,7 +76,11 @@ func New(t testing.TB, spec exposer.Spec, o Options) *World {
 		o.Seed = "lab"
 	}
 	server := kubetest.Start(t)
-	google := gcptest.Serve(t, gcptest.Options{OperationTime: o.OperationTime}, o.Seed)
+	options := gcptest.Options{OperationTime: o.OperationTime}
+	if !o.GoogleTime.IsZero() {
+		options.Now = func() time.Time { return o.GoogleTime }
+	}
+	google := gcptest.Serve(t, options, o.Seed)
 	if err := google.SetClusterCA(spec.Cluster.Project, spec.Cluster.Location, spec.Cluster.Name, server.CA); err != nil {
 		t.Fatal(err)
 	}

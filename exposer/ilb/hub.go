@@ -19,6 +19,7 @@ type hub struct {
 	ref     gcp.Ref
 	spoke   string // the peering's name in the cluster's network
 	back    string // and in the hub
+	mode    string // its dynamic routing mode
 	lines   routing.Lines
 	routers []gcp.Ref
 	peers   []string // BGP peers with an advertised list of their own that need the subnet too
@@ -55,6 +56,7 @@ func (x *exposure) readHub(ctx context.Context) error {
 		}
 		return err
 	}
+	h.mode = theirs.RoutingMode
 	h.spoke, h.back = peeringTo(own, h.ref), peeringTo(theirs, x.cluster.Network)
 	if !x.deps.Leaving {
 		if h.spoke == "" || h.back == "" {
@@ -92,6 +94,11 @@ func (x *exposure) chooseHubRouter(h hub) error {
 	peers, more := h.lines.CustomPeers(routers, nil, clients, x.hubRanges())
 	h.peers, problems = peers, append(problems, more...)
 	for _, router := range routers {
+		if router.Region != x.region && h.mode != "GLOBAL" {
+			problems = append(problems, exposer.Problem{Code: "CW-HUB-REGION",
+				Text: fmt.Sprintf("the hub's router %s is in %s, the load balancer in %s, and the hub has dynamic routing mode %s: what it learns counts in its own region alone", router.Name, router.Region, x.region, h.mode),
+				Fix:  fmt.Sprintf("gcloud compute networks update %s --project %s --bgp-routing-mode=global (it counts for the whole network)", h.ref.Name, h.ref.Project)})
+		}
 		if router.Region != x.region && !x.spec.ILB.GlobalAccess {
 			problems = append(problems, exposer.Problem{Code: "CW-HUB-REGION",
 				Text: fmt.Sprintf("the hub's router %s is in %s, the load balancer in %s: without global access it answers its own region alone", router.Name, router.Region, x.region),

@@ -29,8 +29,13 @@ func (x *exposure) FarHalf(ctx context.Context) (exposer.Half, error) {
 		half.Files = append(half.Files, exposer.HalfFile{Name: f.Name, About: f.About, Content: f.Content})
 	}
 	for _, t := range x.line.tunnels {
-		key, err := x.keys().read(t)
-		if err != nil || key == "" {
+		// Where a directory has none yet it is made now: AWS wants the keys before
+		// Google's tunnels can be made.
+		key, err := x.keys().take(t)
+		if x.spec.Route.VPN.Secrets.Directory != "" && err != nil {
+			return exposer.Half{}, err
+		}
+		if err != nil {
 			continue // the page says that it reaches the far side by another way
 		}
 		half.Keys = append(half.Keys, exposer.HalfFile{Name: t.ref.Name + ".psk", About: "pre-shared key of tunnel " + t.ref.Name, Content: []byte(key + "\n")})

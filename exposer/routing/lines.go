@@ -149,7 +149,7 @@ func (l Lines) CustomPeers(routers []gcp.Ref, named []string, clients, ranges []
 	if len(unsure) > 0 && len(take) == 0 && !inherits {
 		problems = append(problems, exposer.Problem{Code: "CW-BGP-PEER-CUSTOM",
 			Text: fmt.Sprintf("every BGP peer has an advertised list of its own (%s), which overrides the router's, and none of them learns the client networks: which one leads to the far side is not known", strings.Join(unsure, ", ")),
-			Fix:  "name it with --bgp-peer"})
+			Fix:  "name it with --bgp-peer (method route), or have one of them announce the client networks"})
 	}
 	return take, problems
 }
