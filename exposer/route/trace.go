@@ -164,7 +164,7 @@ func (v view) attachment(i gcp.RouterInterface) exposer.TraceHop {
 		return v.hidden(exposer.Forward, name, "attachments")
 	}
 	for _, a := range v.attached {
-		if a.Ref.Name != i.Attachment.Name {
+		if a.Ref != i.Attachment {
 			continue
 		}
 		if a.Up() {
@@ -181,6 +181,9 @@ func (v view) sessions() []exposer.TraceHop {
 	for _, router := range v.routers {
 		for _, peer := range router.Peers {
 			hops = append(hops, v.session(router, peer))
+		}
+		if len(router.Peers) == 0 && len(router.Interfaces) > 0 {
+			hops = append(hops, because(hop(exposer.Forward, "BGP", exposer.Broken, "router "+router.Name+" has no BGP peer"), "CW-ROUTE-NO-LINE", "causeway apply route makes them again, where causeway made the line"))
 		}
 	}
 	return severally(hops, "sessions")
