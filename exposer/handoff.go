@@ -218,7 +218,8 @@ func writeArchive(w io.Writer, folder string, files []handoffFile, at time.Time)
 		if mode == 0 {
 			mode = 0o600
 		}
-		header := &tar.Header{Name: folder + "/" + f.name, Mode: mode, Size: int64(len(f.content)), ModTime: at}
+		// In whole seconds: rounded up it would be in the future, which tar warns of.
+		header := &tar.Header{Name: folder + "/" + f.name, Mode: mode, Size: int64(len(f.content)), ModTime: at.Truncate(time.Second)}
 		if err := archive.WriteHeader(header); err != nil {
 			return fmt.Errorf("write archive: %w", err)
 		}
