@@ -23,7 +23,7 @@ func TestWhatOthersAnnounceMeanwhileStays(t *testing.T) {
 			meanwhile: func(list []string) (string, []any, []string) {
 				return "CUSTOM", allOfThem, append(list, "10.8.0.0/16 theirs")
 			},
-			after: "CUSTOM ALL_SUBNETS 10.8.0.0/16 (theirs)", why: "mode stays CUSTOM: 10.8.0.0/16 (theirs) came since",
+			after: "CUSTOM ALL_SUBNETS 10.8.0.0/16 (theirs)", why: "mode stays CUSTOM for 10.8.0.0/16 (theirs)",
 		},
 		"a range came to a CUSTOM list": {before: []string{"10.7.0.0/16"},
 			meanwhile: func(list []string) (string, []any, []string) { return "CUSTOM", allOfThem, append(list, "10.8.0.0/16") },
@@ -31,7 +31,7 @@ func TestWhatOthersAnnounceMeanwhileStays(t *testing.T) {
 		},
 		"the group ALL_SUBNETS was taken out: that is kept": {
 			meanwhile: func(list []string) (string, []any, []string) { return "CUSTOM", nil, append(list, "10.8.0.0/16") },
-			after:     "CUSTOM 10.8.0.0/16", why: "came since",
+			after:     "CUSTOM 10.8.0.0/16", why: "mode stays CUSTOM for 10.8.0.0/16",
 		},
 		"the mode went back to DEFAULT, and our range with it": {
 			meanwhile: func([]string) (string, []any, []string) { return "DEFAULT", nil, nil },

@@ -119,7 +119,7 @@ func unmerge(router gcp.Router, exposure string, recordedDefault bool) (edit gcp
 		case was && len(left.Ranges) == 0 && slices.Equal(left.Groups, []string{allSubnets}):
 			left = gcp.Advertisement{Mode: modeDefault}
 		case was && len(others) > 0:
-			why = "mode stays CUSTOM: " + strings.Join(others, ", ") + " came since"
+			why = "mode stays CUSTOM for " + strings.Join(others, ", ")
 		}
 		edit.Advertise = &left
 	}
