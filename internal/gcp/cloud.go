@@ -21,6 +21,7 @@ import (
 type Endpoints struct {
 	Compute         string // "http://host/compute/v1/"
 	Container       string // "http://host/"
+	DNS             string // "http://host/dns/v1/"
 	ResourceManager string
 	ServiceUsage    string
 	IAMCredentials  string // for impersonation
@@ -53,6 +54,7 @@ type Cloud struct {
 	services        *serviceusage.Service
 	rawCompute      rawAPI
 	rawContainer    rawAPI
+	rawDNS          rawAPI
 
 	routerLocks locks // one edit of a router at a time
 
@@ -83,6 +85,7 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 	c := &Cloud{requestID: config.RequestID, now: time.Now, pause: config.Retry.Sleep,
 		rawCompute:   rawAPI{client, withSlash(first(computeBase(config.Endpoints.Compute), "https://compute.googleapis.com")) + "compute/v1/"},
 		rawContainer: rawAPI{client, withSlash(first(config.Endpoints.Container, "https://container.googleapis.com")) + "v1/"},
+		rawDNS:       rawAPI{client, withSlash(first(strings.TrimSuffix(withSlash(config.Endpoints.DNS), "dns/v1/"), "https://dns.googleapis.com")) + "dns/v1/"},
 	}
 	if err := c.openCompute(ctx, options(computeBase(config.Endpoints.Compute))); err != nil {
 		return nil, fmt.Errorf("open compute client: %w", err)

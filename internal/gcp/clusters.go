@@ -25,6 +25,8 @@ type Cluster struct {
 	PublicEndpoint        string
 	DNSEndpoint           string // name under gke.goog; "" without
 	DNSExternal           bool   // the DNS endpoint takes traffic from outside
+	DNSTokens             bool   // the DNS endpoint takes Kubernetes tokens
+	DNSCerts              bool   // the DNS endpoint takes Kubernetes client certificates
 	IPEndpointsOff        bool   // only the DNS endpoint is left
 	GlobalAccess          bool   // the private endpoint answers other regions
 	CA                    []byte // PEM
@@ -143,6 +145,7 @@ func endpoints(out *Cluster, c *containerpb.Cluster, older olderFields) {
 	out.GlobalAccess = ip.GetGlobalAccess() || older.globalAccess
 	out.IPEndpointsOff = ip != nil && ip.Enabled != nil && !ip.GetEnabled()
 	out.DNSEndpoint, out.DNSExternal = dns.GetEndpoint(), dns.GetAllowExternalTraffic()
+	out.DNSTokens, out.DNSCerts = dns.GetEnableK8STokensViaDns(), dns.GetEnableK8SCertsViaDns()
 	publicOff := older.publicOff || ip != nil && ip.EnablePublicEndpoint != nil && !ip.GetEnablePublicEndpoint()
 	if publicOff {
 		out.PublicEndpoint = ""

@@ -29,6 +29,7 @@ func ConfigFromEnv(ctx context.Context, getenv func(string) string, options Opti
 	config := Config{UserAgent: options.UserAgent, Endpoints: Endpoints{
 		Compute:         settings.get("api_endpoint_overrides", "compute"),
 		Container:       settings.get("api_endpoint_overrides", "container"),
+		DNS:             settings.get("api_endpoint_overrides", "dns"),
 		ResourceManager: settings.get("api_endpoint_overrides", "cloudresourcemanager"),
 		ServiceUsage:    settings.get("api_endpoint_overrides", "serviceusage"),
 		IAMCredentials:  settings.get("api_endpoint_overrides", "iamcredentials"),

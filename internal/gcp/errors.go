@@ -211,6 +211,14 @@ func (e *Error) classify() {
 		e.code = codeLinkLocal
 	case strings.HasPrefix(e.Resource, "router ") && says("exceeds the maximum") && says("dvertised"):
 		e.code = codeBGPRanges
+	case e.HTTP == http.StatusNotFound && strings.HasPrefix(e.Resource, pscEndpoint) && says("/serviceAttachments/"):
+		e.code = codePSCTarget
+	case says("Incorrect combination of connection preference"):
+		e.code = codePSCLists
+	case strings.HasPrefix(e.Resource, "subnetwork ") && says("conflicts with existing subnetwork"):
+		e.code = codePSCSubnet
+	case e.Reason == "containerNotEmpty": // a DNS zone with records
+		e.code = codeHeld
 	case !strings.Contains(e.Resource, "address") && (says("already being used by") || e.Reason == "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE"):
 		e.code = codeHeld
 	case says("already being used by") || e.Reason == "resourceInUseByAnotherResource" || e.Reason == "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE":

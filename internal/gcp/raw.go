@@ -65,8 +65,10 @@ func (a rawAPI) call(ctx context.Context, method, path string, query url.Values,
 
 // root is the path of the API below its host.
 func (a rawAPI) root() string {
-	if at := strings.Index(a.base, "/compute/v1/"); at >= 0 {
-		return "/compute/v1/"
+	for _, root := range []string{"/compute/v1/", "/dns/v1/"} {
+		if strings.HasSuffix(a.base, root) {
+			return root
+		}
 	}
 	return "/v1/"
 }

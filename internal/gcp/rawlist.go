@@ -40,6 +40,44 @@ func (c *Cloud) aggregated(ctx context.Context, project, collection, resource st
 	}
 }
 
+// listed hands out each item of a list, page by page; field is where its items are.
+func (a rawAPI) listed(ctx context.Context, path, resource, field string, query url.Values, each func(item json.RawMessage) error) error {
+	query = maps.Clone(query)
+	if query == nil {
+		query = url.Values{}
+	}
+	for {
+		text, err := a.call(ctx, http.MethodGet, path, query, nil)
+		if err != nil {
+			return wrap("list", resource, err)
+		}
+		page, token, items := map[string]json.RawMessage{}, "", []json.RawMessage{}
+		if err := json.Unmarshal(text, &page); err != nil {
+			return garbled("list", resource, err)
+		}
+		for _, part := range []struct {
+			text json.RawMessage
+			into any
+		}{{page["nextPageToken"], &token}, {page[field], &items}} {
+			if len(part.text) == 0 {
+				continue
+			}
+			if err := json.Unmarshal(part.text, part.into); err != nil {
+				return garbled("list", resource, err)
+			}
+		}
+		for _, item := range items {
+			if err := each(item); err != nil {
+				return garbled("list", resource, err)
+			}
+		}
+		if token == "" {
+			return nil
+		}
+		query.Set("pageToken", token)
+	}
+}
+
 func eachOf(scope map[string]json.RawMessage, name, collection, resource string, each func(string, json.RawMessage) error) error {
 	var warning struct{ Code, Message string }
 	var items []json.RawMessage

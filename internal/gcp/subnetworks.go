@@ -14,13 +14,15 @@ import (
 
 // Subnetwork is a subnet with its ranges.
 type Subnetwork struct {
-	Project   string
-	Region    string
-	Name      string
-	Network   string // name; it lies in the same project
-	Purpose   string // PRIVATE, REGIONAL_MANAGED_PROXY, PRIVATE_SERVICE_CONNECT, ...
-	Range     netip.Prefix
-	Secondary map[string]netip.Prefix // by name
+	Project string
+	Region  string
+	Name    string
+	// Description is kept for life.
+	Description string
+	Network     string // name; it lies in the same project
+	Purpose     string // PRIVATE, REGIONAL_MANAGED_PROXY, PRIVATE_SERVICE_CONNECT, ...
+	Range       netip.Prefix
+	Secondary   map[string]netip.Prefix // by name
 	// PrivateGoogleAccess: machines without an external address reach Google's
 	// APIs and registries.
 	PrivateGoogleAccess bool
@@ -64,7 +66,7 @@ func (c *Cloud) Subnetworks(ctx context.Context, network Ref) ([]Subnetwork, err
 
 func toSubnetwork(project, region string, s *computepb.Subnetwork) Subnetwork {
 	out := Subnetwork{
-		Project: project, Region: region, Name: s.GetName(), Purpose: s.GetPurpose(),
+		Project: project, Region: region, Name: s.GetName(), Purpose: s.GetPurpose(), Description: s.GetDescription(),
 		Network: parseRef(s.GetNetwork(), project, "").Name, PrivateGoogleAccess: s.GetPrivateIpGoogleAccess(),
 		Range: prefix(s.GetIpCidrRange()), Secondary: map[string]netip.Prefix{},
 	}

@@ -148,10 +148,14 @@ func (t *transport) sign(r *http.Request) error {
 }
 
 // repeatable says whether a call has the same effect when it arrives twice: it
-// only reads, it sets something to a whole value (PUT), or it carries a requestId,
+// only reads, it sets something to a whole value (PUT, and PATCH and DELETE of Cloud
+// DNS, which knows no requestId), or it carries a requestId,
 // by which Google knows it again.
 func repeatable(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodPut || r.URL.Query().Get("requestId") != "" {
+		return true
+	}
+	if strings.Contains(r.URL.Path, "/dns/v1/") && r.Method != http.MethodPost { // its PATCH sends whole values
 		return true
 	}
 	for _, reader := range []string{"/wait", ":testIamPermissions", "/testIamPermissions", ":generateAccessToken"} {

@@ -96,6 +96,10 @@ func createZone(c *call) (any, *Error) {
 		return nil, failure
 	}
 	body := clone(c.body)
+	config, _ := body["privateVisibilityConfig"].(object)
+	for _, one := range entries(config, "networks") {
+		one["networkUrl"] = link(relative(text(one, "networkUrl"), ""))
+	}
 	labels, _ := body["labels"].(object)
 	if failure := checkLabels(labels); failure != nil {
 		return nil, failure

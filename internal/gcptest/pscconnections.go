@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"causeway/internal/gcptest/discovery"
 )
 
 // The states of a connection (discovery: ForwardingRule.pscConnectionStatus).
@@ -220,4 +222,14 @@ func (s *Server) connection(at string, rule object) Connection {
 	}
 	one.Accepted = one.Status == accepted && one.TargetIP.IsValid()
 	return one
+}
+
+// PSCStatuses lists the states of a connection that Google's discovery document
+// knows.
+func PSCStatuses() []string {
+	catalog, err := discovery.Load()
+	if err != nil {
+		return nil
+	}
+	return catalog.Service("compute").Schemas["ForwardingRule"].Properties["pscConnectionStatus"].Enum
 }
