@@ -185,7 +185,11 @@ func (v *validator) links(o VPN) {
 		case err != nil || link.Bits() != 30 || link.Masked() != link || !linkLocal.Contains(link.Addr()):
 			v.add(field, fmt.Sprintf("must be a /30 of 169.254.0.0/16, %q is not", text))
 		case !LinkAllowed(link, o.Peer):
-			v.coded(field, fmt.Sprintf("is reserved by AWS: %s", link), "CW-NET-LINK-LOCAL")
+			by := "AWS"
+			if link.Contains(metadataServer) {
+				by = "Google's metadata server"
+			}
+			v.coded(field, fmt.Sprintf("is reserved by %s: %s", by, link), "CW-NET-LINK-LOCAL")
 		case seen[link]:
 			v.coded(field, fmt.Sprintf("is named twice: %s", link), "CW-NET-LINK-LOCAL")
 		}
@@ -193,14 +197,17 @@ func (v *validator) links(o VPN) {
 	}
 }
 
-var linkLocal = netip.MustParsePrefix("169.254.0.0/16")
+var (
+	linkLocal      = netip.MustParsePrefix("169.254.0.0/16")
+	metadataServer = netip.MustParseAddr("169.254.169.254")
+)
 
 // LinkAllowed reports whether a /30 may carry a BGP session with this kind of
 // far side: AWS keeps 169.254.0.0/30 to 169.254.5.0/30 and 169.254.169.252/30 for
 // itself (its CreateVpnConnection's TunnelInsideCidr), and Google answers on
 // 169.254.169.254, whatever the far side.
 func LinkAllowed(link netip.Prefix, peer string) bool {
-	if link.Contains(netip.AddrFrom4([4]byte{169, 254, 169, 254})) {
+	if link.Contains(metadataServer) {
 		return false
 	}
 	third, fourth := link.Addr().As4()[2], link.Addr().As4()[3]
