@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"cloud.google.com/go/container/apiv1/containerpb"
 )
@@ -45,6 +46,20 @@ type Cluster struct {
 	// NewEndpointsConfig: the cluster tells ipEndpointsConfig, by which its control
 	// plane is then changed as well; older ones only tell what it replaces.
 	NewEndpointsConfig bool
+
+	ReleaseChannel    string // RAPID, REGULAR, STABLE or EXTENDED; "" in none
+	Autopilot         bool
+	VPCNative         bool   // Pods have addresses of the VPC (alias ranges)
+	StackType         string // IPV4 or IPV4_IPV6; "" where it is not told
+	HTTPLoadBalancing bool   // the add-on of that name, on unless it was turned off
+	WorkloadPool      string // PROJECT.svc.id.goog; "" without Workload Identity
+	Fleet             Fleet
+}
+
+// Fleet is where a cluster is registered; the zero Fleet is nowhere.
+type Fleet struct {
+	Project    string // the fleet's host project, by ID or number
+	Membership string // projects/P/locations/L/memberships/M; "" while it is being registered
 }
 
 // Region is the region in which the control plane is.
@@ -118,6 +133,18 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 		ServiceCIDR:  prefix(first(c.GetIpAllocationPolicy().GetServicesIpv4CidrBlock(), c.GetServicesIpv4Cidr())),
 
 		L4ILBSubsetting: c.GetNetworkConfig().GetEnableL4IlbSubsetting(),
+
+		Autopilot: c.GetAutopilot().GetEnabled(), VPCNative: c.GetIpAllocationPolicy().GetUseIpAliases(),
+		HTTPLoadBalancing: !c.GetAddonsConfig().GetHttpLoadBalancing().GetDisabled(),
+		WorkloadPool:      c.GetWorkloadIdentityConfig().GetWorkloadPool(),
+		Fleet: Fleet{Project: c.GetFleet().GetProject(),
+			Membership: strings.TrimPrefix(c.GetFleet().GetMembership(), "//gkehub.googleapis.com/")},
+	}
+	if channel := c.GetReleaseChannel().GetChannel(); channel != containerpb.ReleaseChannel_UNSPECIFIED {
+		out.ReleaseChannel = channel.String()
+	}
+	if stack := c.GetIpAllocationPolicy().GetStackType(); stack != containerpb.StackType_STACK_TYPE_UNSPECIFIED {
+		out.StackType = stack.String()
 	}
 	// networkConfig has the project, which a Shared VPC needs; network and
 	// subnetwork of the cluster itself are bare names.

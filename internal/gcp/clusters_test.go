@@ -201,10 +201,36 @@ func TestAClusterThatTellsOnlyTheOlderFields(t *testing.T) {
 		PrivateEndpoint: "192.168.50.2", PublicEndpoint: "203.0.113.9", GlobalAccess: true, PeeringName: "gke-x-peer", PrivateNodes: true,
 		Network: Ref{Project: project, Name: "default"}, Subnetwork: Ref{Project: project, Region: area, Name: "default"},
 		PodCIDR: netip.MustParsePrefix("10.36.0.0/14"), ServiceCIDR: netip.MustParsePrefix("10.40.0.0/20"),
-		Authorized: AuthorizedNetworks{Enabled: true, CIDRs: []AuthorizedNetwork{{CIDR: netip.MustParsePrefix("198.51.100.0/24")}}},
+		Authorized:     AuthorizedNetworks{Enabled: true, CIDRs: []AuthorizedNetwork{{CIDR: netip.MustParsePrefix("198.51.100.0/24")}}},
+		ReleaseChannel: "REGULAR", VPCNative: true, StackType: "IPV4", HTTPLoadBalancing: true,
 	}
 	if diff := cmp.Diff(want, got, comparers()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestFleetAndAddonsOfAClusterAreRead(t *testing.T) {
+	cloud, google := open(t, gcptest.Options{}, "lab")
+	const at = "projects/lab-project/locations/europe-west3/clusters/private-cluster"
+	err := google.Change(at, func(o map[string]any) {
+		o["fleet"] = map[string]any{"project": "fleet-project", "membership": "//gkehub.googleapis.com/projects/fleet-project/locations/europe-west3/memberships/m"}
+		o["workloadIdentityConfig"] = map[string]any{"workloadPool": "fleet-project.svc.id.goog"}
+		o["addonsConfig"] = map[string]any{"httpLoadBalancing": map[string]any{"disabled": true}}
+		o["autopilot"] = map[string]any{"enabled": true}
+		delete(o, "releaseChannel")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cloud.Cluster(t.Context(), project, area, "private-cluster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Fleet{Project: "fleet-project", Membership: "projects/fleet-project/locations/europe-west3/memberships/m"}); got.Fleet != want {
+		t.Errorf("fleet %+v", got.Fleet)
+	}
+	if got.WorkloadPool != "fleet-project.svc.id.goog" || got.HTTPLoadBalancing || !got.Autopilot || got.ReleaseChannel != "" {
+		t.Errorf("pool %q, add-on %v, autopilot %v, channel %q", got.WorkloadPool, got.HTTPLoadBalancing, got.Autopilot, got.ReleaseChannel)
 	}
 }
 
