@@ -36,6 +36,11 @@ type tunnel struct {
 
 func (l line) made() bool { return l.router.Name != "" }
 
+// known are the tunnels that there is to be: those whose far end is known.
+func (l line) known() []tunnel {
+	return slices.DeleteFunc(slices.Clone(l.tunnels), func(t tunnel) bool { return !t.peerOuter.IsValid() })
+}
+
 // maxTunnels is what a line has at most: with a far side of four addresses.
 const maxTunnels = 4
 

@@ -18,6 +18,8 @@ type view struct {
 	clients  []netip.Prefix
 	routers  []gcp.Router // that lead to the far side
 	own      bool         // causeway made the line: what is not up yet waits for the far side
+	router   gcp.Ref      // of that line
+	wanted   []tunnel     // of that line, as far as the far side's addresses are known
 	tunnels  []gcp.Tunnel
 	attached []gcp.Attachment
 	incoming []gcp.PeeringRoute // of the control plane's peering, in the cluster's region
@@ -34,7 +36,7 @@ func (x *exposure) Trace(ctx context.Context) (exposer.Trace, error) {
 	if err := x.readNetwork(ctx); err != nil {
 		return exposer.Trace{}, err
 	}
-	v := view{facts: x.facts, clients: x.clients(), routers: x.facts.lines.Of(x.routers), own: x.line.made(), unseen: map[string]error{}}
+	v := view{facts: x.facts, clients: x.clients(), routers: x.facts.lines.Of(x.routers), own: x.line.made(), router: x.line.router, wanted: x.line.known(), unseen: map[string]error{}}
 	read := func(what string, ask func() error) func() error {
 		return func() error {
 			err := ask()
@@ -111,7 +113,9 @@ func (v view) line() []exposer.TraceHop {
 				hops = append(hops, v.attachment(i))
 			}
 		}
-		if len(router.Interfaces) == 0 {
+		lost := v.lost(router)
+		hops = append(hops, lost...)
+		if len(router.Interfaces)+len(lost) == 0 {
 			h := because(hop(exposer.Forward, "line", exposer.Broken, fmt.Sprintf("router %s has no interface", router.Name)), "CW-ROUTE-NO-LINE", "")
 			if v.own {
 				h = hop(exposer.Forward, "line", exposer.Waits, "for the far side's addresses: give them to apply with --peer-address")
@@ -120,6 +124,20 @@ func (v view) line() []exposer.TraceHop {
 		}
 	}
 	return severally(hops, "tunnels")
+}
+
+// lost are the tunnels of causeway's own line that somebody took away with their
+// interfaces: nothing on the router tells of them any more.
+func (v view) lost(router gcp.Router) []exposer.TraceHop {
+	var hops []exposer.TraceHop
+	for _, t := range v.wanted {
+		if router.Ref() != v.router || slices.ContainsFunc(router.Interfaces, func(i gcp.RouterInterface) bool { return i.Tunnel.Name == t.ref.Name }) {
+			continue
+		}
+		hops = append(hops, because(hop(exposer.Forward, "tunnel "+t.ref.Name, exposer.Broken, "no interface of router "+router.Name+" stands on it: it was not made yet, or somebody took it away"),
+			"CW-VPN-STATE", "causeway apply route (the arguments of the first time)"))
+	}
+	return hops
 }
 
 // severally lets a line stand on what is up of it: where one tunnel works, those

@@ -64,6 +64,15 @@ func (v *view) setStatus(edit func(*gcp.RouterStatus)) {
 	v.lines.Status[labRouter] = s
 }
 
+// ours makes the line causeway's, with as many of its two tunnels left.
+func (v *view) ours(left int) {
+	v.own, v.router = true, labRouter
+	for _, i := range v.routers[0].Interfaces {
+		v.wanted = append(v.wanted, tunnel{ref: i.Tunnel})
+	}
+	v.routers[0].Interfaces, v.routers[0].Peers = v.routers[0].Interfaces[:left], v.routers[0].Peers[:left]
+}
+
 // down takes sessions down.
 func (v *view) down(state string, which ...int) {
 	v.setStatus(func(s *gcp.RouterStatus) {
@@ -119,6 +128,8 @@ func TestTrace(t *testing.T) {
 		"no router leads to the far side":  {edit: func(v *view) { v.routers = nil }, want: []string{"forward, line: broken CW-ROUTE-NO-LINE", "return, learned: broken CW-ROUTE-NOT-LEARNED"}},
 		"a router without interfaces":      {edit: func(v *view) { v.routers[0].Interfaces, v.routers[0].Peers = nil, nil }, want: []string{"forward, line: broken CW-ROUTE-NO-LINE"}},
 		"an own router without interfaces": {edit: func(v *view) { v.own, v.routers[0].Interfaces, v.routers[0].Peers = true, nil, nil }, want: []string{"forward, line: waits"}, says: []string{"--peer-address"}},
+		"an own tunnel was taken away":     {edit: func(v *view) { v.ours(1) }, want: []string{"forward, tunnel t1: warns CW-VPN-STATE"}, says: []string{"somebody took it away"}},
+		"all own tunnels were taken away":  {edit: func(v *view) { v.ours(0) }, want: []string{"forward, tunnel t0: broken CW-VPN-STATE", "forward, tunnel t1: broken CW-VPN-STATE"}},
 		"a router without peers":           {edit: func(v *view) { v.routers[0].Peers = nil }, want: []string{"forward, BGP: broken CW-ROUTE-NO-LINE"}},
 		"a tunnel that does not exist":     {edit: func(v *view) { v.tunnels = v.tunnels[:1] }, want: []string{"forward, tunnel t1: warns CW-VPN-STATE"}},
 		"a tunnel of the name elsewhere":   {edit: func(v *view) { v.tunnels[1].Region = "r2" }, want: []string{"forward, tunnel t1: warns CW-VPN-STATE"}},

@@ -16,7 +16,7 @@ import (
 func (x *exposure) tunnelStep(t tunnel) *exposer.Resource {
 	return &exposer.Resource{
 		Name: tunnelID(t), Leaving: x.deps.Leaving, After: []string{x.routerID(), x.gatewayID(), x.externalID()},
-		About: fmt.Sprintf("tunnel %s: interface %d to %s", t.ref.Name, t.local, t.peerOuter),
+		About: t.about(),
 		Why:   "key " + x.keys().where(t),
 		Find: func(ctx context.Context) (*exposer.Found, error) {
 			live, err := x.google.Tunnel(ctx, t.ref)
@@ -39,6 +39,15 @@ func (x *exposure) tunnelStep(t tunnel) *exposer.Resource {
 		},
 		Remove: func(ctx context.Context, note func(string)) error { return x.google.DeleteTunnel(ctx, t.ref, note) },
 	}
+}
+
+// about says between what the tunnel is; leaving, there may be more of them than
+// far ends that are known.
+func (t tunnel) about() string {
+	if !t.peerOuter.IsValid() {
+		return "tunnel " + t.ref.Name
+	}
+	return fmt.Sprintf("tunnel %s: interface %d to %s", t.ref.Name, t.local, t.peerOuter)
 }
 
 func tunnelID(t tunnel) string { return "vpn-tunnel/" + t.ref.Region + "/" + t.ref.Name }
