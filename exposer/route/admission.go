@@ -194,7 +194,7 @@ func (s globalAccess) Read(ctx context.Context) (exposer.Observed, error) {
 	if err != nil {
 		return exposer.Observed{}, err
 	}
-	seen := exposer.Observed{Exists: s.x.spec.Route.GlobalAccess, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
+	seen := exposer.Observed{Exists: s.x.spec.Route.GlobalAccess, Action: exposer.Keep, Why: "is on already; destroy turns off only what causeway turned on"}
 	if cluster.GlobalAccess || s.x.deps.Leaving {
 		return seen, nil
 	}

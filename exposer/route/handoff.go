@@ -70,7 +70,8 @@ func (x *exposure) secretBy() string {
 }
 
 // expected are the prefixes that the far side will learn: the control plane's
-// range and the VPC's subnets that the routers announce.
+// range, the VPC's subnets that the routers announce, and what other exposures
+// send over a line of causeway's own.
 func (x *exposure) expected() []netip.Prefix {
 	out := x.unannounced()
 	for _, router := range x.routers {
@@ -80,6 +81,16 @@ func (x *exposure) expected() []netip.Prefix {
 			}
 			if subnet.Range.IsValid() && !slices.Contains(out, subnet.Range) {
 				out = append(out, subnet.Range)
+			}
+		}
+	}
+	for _, router := range x.facts.lines.Routers {
+		if router.Ref() != x.line.router {
+			continue
+		}
+		for _, custom := range router.Advertise.Ranges {
+			if len(routing.ParseMark(custom.Description).Exposures) > 0 && !slices.Contains(out, custom.Range) {
+				out = append(out, custom.Range)
 			}
 		}
 	}

@@ -106,6 +106,25 @@ func TestALineIsBegunBeforeItsFarSideIsKnown(t *testing.T) {
 	w.Gone(t, before)
 }
 
+// The far side's filters let in what they were told of, and nothing else.
+func TestWhatOtherExposuresSendOverTheLineIsHandedOverToo(t *testing.T) {
+	t.Parallel()
+	w := world(t, "route", labSpec(), own)
+	apply(t, w)
+	setRouter(t, w, west3+"/routers/causeway-"+w.Spec.Name, "CUSTOM", []any{"ALL_SUBNETS"}, "192.168.50.0/28 causeway exposure "+w.Spec.Name,
+		"192.168.60.0/28 causeway exposure other", "192.168.70.0/28 somebody's")
+	half, err := open(t, w).FarHalf(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []netip.Prefix{netip.MustParsePrefix("10.156.0.0/20"), netip.MustParsePrefix("192.168.50.0/28"), netip.MustParsePrefix("192.168.60.0/28")}
+	slices.SortFunc(half.Expect, netip.Prefix.Compare)
+	if !slices.Equal(half.Expect, want) {
+		t.Errorf("the far side is told to expect %s, want %s", half.Expect, want)
+	}
+	destroy(t, w)
+}
+
 func TestTheLineAsTheFarSideComesUp(t *testing.T) {
 	t.Parallel()
 	w := world(t, "route", labSpec(), own)

@@ -84,7 +84,7 @@ func (p *Peering) Read(ctx context.Context) (exposer.Observed, error) {
 		}
 		return exposer.Observed{Action: exposer.Refuse, Cause: p.gone()}, nil
 	}
-	seen := exposer.Observed{Exists: p.Export || p.Import, Action: exposer.Keep, Why: "is on already, and stays so on destroy"}
+	seen := exposer.Observed{Exists: p.Export || p.Import, Action: exposer.Keep, Why: "is on already; destroy turns off only what causeway turned on"}
 	missing := p.missing(*live)
 	if p.Leaving || missing == (flags{}) {
 		return seen, nil
