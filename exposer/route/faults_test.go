@@ -168,7 +168,7 @@ func met(t testing.TB, w *conformance.World, method string, fault gcptest.Fault,
 func TestEachMissingPermissionIsNamed(t *testing.T) {
 	t.Parallel()
 	w := world(t, "route", newLine())
-	all := slices.Concat([]string{"container.clusters.get", "container.clusters.list", "container.clusters.update", "container.operations.get"},
+	all := slices.Concat([]string{"container.clusters.get", "container.clusters.update", "container.operations.get"},
 		networkPermissions, peeringPermissions, vpnPermissions)
 	slices.Sort(all)
 	all = slices.Compact(all)
@@ -189,7 +189,7 @@ func TestEachMissingPermissionIsNamed(t *testing.T) {
 	}
 	t.Run("all at once", func(t *testing.T) {
 		problems := refused(t, w)
-		for _, one := range []string{"container.clusters.get", "container.clusters.list", "compute.networks.get", "compute.routers.create", "compute.vpnTunnels.create", "compute.externalVpnGateways.use"} {
+		for _, one := range []string{"container.clusters.get", "compute.networks.get", "compute.routers.create", "compute.vpnTunnels.create", "compute.externalVpnGateways.use"} {
 			if !slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, line(one)) }) {
 				t.Errorf("%s is not named: %q", one, problems)
 			}
@@ -207,7 +207,7 @@ func TestPermissionsAreAskedForWhereTheyAreNeeded(t *testing.T) {
 	t.Parallel()
 	w := world(t, "route-shared", labSpec(), shared)
 	before := w.State()
-	for _, permission := range slices.Concat([]string{"container.clusters.get", "container.clusters.list", "container.clusters.update", "container.operations.get"}, networkPermissions, peeringPermissions, routerPermissions) {
+	for _, permission := range slices.Concat([]string{"container.clusters.get", "container.clusters.update", "container.operations.get"}, networkPermissions, peeringPermissions, routerPermissions) {
 		where, elsewhere := "host-project", "service-project"
 		if strings.HasPrefix(permission, "container.") {
 			where, elsewhere = elsewhere, where
