@@ -35,7 +35,15 @@ type NetworkView struct {
 	RoutingMode string         // REGIONAL or GLOBAL
 	Subnets     []netip.Prefix // primary and secondary ranges
 	Dynamic     []Dynamic
+	Static      []Static // for all machines: without tags
 	Peerings    []PeeringView
+}
+
+// Static is a static route; the route of the lower priority goes before others to
+// the same range.
+type Static struct {
+	Range    netip.Prefix
+	Priority uint32
 }
 
 // Dynamic is a route that a session has learned. In a REGIONAL network it counts

@@ -86,6 +86,14 @@ func (s *Server) networkView(at string, o object) NetworkView {
 	for _, one := range s.subnetRanges(at) {
 		out.Subnets = append(out.Subnets, one.prefix)
 	}
+	for _, route := range s.staticRoutes(at) {
+		tags, _ := route["tags"].([]any)
+		dest, err := netip.ParsePrefix(text(route, "destRange"))
+		if err == nil && len(tags) == 0 {
+			priority, _ := number(route, "priority")
+			out.Static = append(out.Static, Static{dest, priority})
+		}
+	}
 	for _, peering := range entries(o, "peerings") {
 		export, _ := peering["exportCustomRoutes"].(bool)
 		imports, _ := peering["importCustomRoutes"].(bool)

@@ -37,7 +37,7 @@ func Wanted() map[string][]string {
 			"compute.regions.get", "compute.regions.list",
 			"compute.routers.aggregatedList", "compute.routers.delete", "compute.routers.get", "compute.routers.getRouterStatus",
 			"compute.routers.insert", "compute.routers.list", "compute.routers.patch", "compute.routers.update",
-			"compute.routes.get", "compute.routes.list",
+			"compute.routes.delete", "compute.routes.get", "compute.routes.insert", "compute.routes.list",
 			"compute.serviceAttachments.aggregatedList", "compute.serviceAttachments.delete", "compute.serviceAttachments.get",
 			"compute.serviceAttachments.insert", "compute.serviceAttachments.list", "compute.serviceAttachments.patch",
 			"compute.serviceAttachments.testIamPermissions",
