@@ -60,7 +60,7 @@ func (j Job) Handoff(ctx context.Context, spec Spec, o HandoffOptions, w io.Writ
 	if err != nil {
 		return err
 	}
-	endpoint, err := exposure.Endpoint(ctx)
+	endpoint, err := endpointOf(ctx, exposure)
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,7 @@ type FarHalf interface {
 type Half struct {
 	Expect []netip.Prefix // that the far side's router learns
 	Files  []HalfFile     // configurations to choose from; no secret is in them
+	Top    []HalfFile     // files beside the kubeconfig; no secret is in them
 	Keys   []HalfFile     // pre-shared keys, by the names that the configurations use
 }
 
@@ -122,6 +123,9 @@ func (j Job) handoffFiles(endpoint Endpoint, made Made, half Half, o HandoffOpti
 		{name: "ca.crt", content: endpoint.CA, about: "what to trust (PEM)"},
 		{name: "verify.sh", content: o.Script, about: "proves the way with curl and openssl alone", mode: 0o755},
 		{name: "kubeconfig", content: made.Bytes, about: "for kubectl and every Kubernetes client", secret: true},
+	}
+	for _, f := range half.Top {
+		files = append(files, handoffFile{name: f.Name, content: f.Content, about: f.About})
 	}
 	for _, f := range half.Files {
 		files = append(files, handoffFile{name: "line/" + f.Name, content: f.Content, about: f.About})

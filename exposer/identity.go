@@ -32,7 +32,7 @@ func (j Job) KubeconfigFor(ctx context.Context, spec Spec, want Identity) (Expos
 	if _, err := MakePlan(ctx, exposure.Steps()); err != nil {
 		return exposure, Made{}, err
 	}
-	endpoint, err := exposure.Endpoint(ctx)
+	endpoint, err := endpointOf(ctx, exposure)
 	if err != nil {
 		return exposure, Made{}, err
 	}

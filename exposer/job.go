@@ -41,7 +41,10 @@ type Applied struct {
 	Kubeconfig string        `json:"kubeconfig"` // path
 	Expires    *time.Time    `json:"tokenExpires,omitempty"`
 	Probe      *probe.Report `json:"-"`
-	Trace      *Trace        `json:"trace,omitempty"` // of methods that open a routed way
+	Trace      *Trace        `json:"trace,omitempty"` // of methods whose way the cloud can tell of
+	// Missing is the half that somebody else makes: there is no endpoint and no
+	// kubeconfig yet then.
+	Missing string `json:"missing,omitempty"`
 }
 
 // ErrDeclined is an apply or destroy that the user did not confirm.
@@ -171,6 +174,11 @@ func (j Job) confirm(exposure Exposure, plan Plan) error {
 
 // finish turns a standing exposure into a proven kubeconfig.
 func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
+	if result.Missing, _ = half(result.Exposure); result.Missing != "" {
+		var err error
+		result.Trace, err = j.trace(ctx, result.Exposure)
+		return result, err
+	}
 	endpoint, err := result.Exposure.Endpoint(ctx)
 	if err != nil {
 		return result, err
@@ -310,6 +318,10 @@ func (j Job) VerifyStanding(ctx context.Context, spec Spec) (*Trace, probe.Repor
 	trace, broken := j.trace(ctx, exposure)
 	if broken != nil && trace == nil {
 		return nil, probe.Report{}, broken
+	}
+	if missing, _ := half(exposure); missing != "" {
+		j.Story(missing)
+		return trace, probe.Report{}, broken
 	}
 	endpoint, err := exposure.Endpoint(ctx)
 	if err != nil {

@@ -38,12 +38,26 @@ func (j Job) Kubeconfig(ctx context.Context, exposure Exposure, endpoint Endpoin
 		return Made{}, why
 	}
 	spec := exposure.Spec()
+	if carrying, ok := exposure.(Carrying); ok && carrying.Carried() != nil {
+		return j.carry(carrying.Carried(), spec, endpoint)
+	}
 	if !fresh {
 		if made, ok, err := j.reuse(spec, endpoint, j.ContextName(spec)); ok || err != nil {
 			return made, err
 		}
 	}
 	return j.build(ctx, exposure.Cluster(), spec, endpoint)
+}
+
+// carry makes a kubeconfig of a producer's, for the endpoint.
+func (j Job) carry(from []byte, spec Spec, endpoint Endpoint) (Made, error) {
+	name := j.ContextName(spec)
+	text, err := kubeconfig.Retarget(from, name, endpoint.URL, endpoint.TLSServerName)
+	if err != nil {
+		return Made{}, err
+	}
+	have, err := kubeconfig.Inspect(text, name)
+	return Made{Bytes: text, Context: name, Expires: have.Expires}, err
 }
 
 // ContextName is the context's, the cluster's and the user's name.

@@ -55,6 +55,35 @@ func deferred(exposure Exposure) error {
 	return nil
 }
 
+// Halved is an exposure of which somebody else makes the other half.
+type Halved interface {
+	// Half says what is missing, and gives an endpoint by which certificate and
+	// identity can be handed over meanwhile; "" when the exposure is whole.
+	Half() (missing string, meanwhile Endpoint)
+}
+
+// half is an exposure's Half; "" for those that are whole by nature.
+func half(exposure Exposure) (string, Endpoint) {
+	if h, ok := exposure.(Halved); ok {
+		return h.Half()
+	}
+	return "", Endpoint{}
+}
+
+// endpointOf is an exposure's endpoint, or the one that stands for it meanwhile.
+func endpointOf(ctx context.Context, exposure Exposure) (Endpoint, error) {
+	if missing, meanwhile := half(exposure); missing != "" {
+		return meanwhile, nil
+	}
+	return exposure.Endpoint(ctx)
+}
+
+// Carrying is an exposure whose kubeconfig carries on the identity of another one,
+// because it has no way to the cluster to make its own.
+type Carrying interface {
+	Carried() (kubeconfig []byte)
+}
+
 // Deps is everything that a method gets from outside, so that nothing is global.
 type Deps struct {
 	Google  *gcp.Cloud
@@ -62,6 +91,12 @@ type Deps struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Note    func(string) // told what Open does, for the story on stderr
+	// Consumer is the door to Google for the consumer's half of a way between two
+	// organisations; Google itself where nil.
+	Consumer *gcp.Cloud
+	// Open opens another exposure of the same cluster, by its spec: what stands on
+	// one must ask it, and no method knows another.
+	Open func(ctx context.Context, spec Spec, leaving bool) (Exposure, error)
 	// Getenv reads the environment: pre-shared keys may lie there. Nil: empty.
 	Getenv func(string) string
 	// Dial tries whether this machine has a way to an address; net's own where nil.

@@ -49,18 +49,39 @@ func (r sharedRecords) Load(ctx context.Context, spec Spec) (Record, error) {
 	if err != nil || live == nil {
 		return mine, err
 	}
-	text, _, err := unstructured.NestedString(live.Object, "data", "record.json")
+	theirs, err := parseRecord(live, spec.Namespace)
 	if err != nil {
-		return mine, fmt.Errorf("read record: %w", err)
-	}
-	var theirs Record
-	if err := json.Unmarshal([]byte(text), &theirs); err != nil {
-		return mine, &RunError{Code_: "CW-RUN-RECORD", Text: fmt.Sprintf("read record from ConfigMap %s/%s", spec.Namespace, recordName), Err: err}
+		return mine, err
 	}
 	if mine.Version == 0 || theirs.Started.After(mine.Started) {
 		return theirs, nil
 	}
 	return mine, nil
+}
+
+// RecordOf reads the record of another exposure of the cluster, from beside its
+// workload in its default namespace; the zero Record where there is none.
+func RecordOf(ctx context.Context, cluster *kube.Client, exposure string) (Record, error) {
+	records := sharedRecords{cluster: cluster}
+	spec := Spec{Name: exposure, Namespace: "causeway-" + exposure}
+	live, err := records.shared(ctx, spec)
+	if err != nil || live == nil {
+		return Record{}, err
+	}
+	return parseRecord(live, spec.Namespace)
+}
+
+// parseRecord reads the ConfigMap.
+func parseRecord(live *unstructured.Unstructured, namespace string) (Record, error) {
+	var record Record
+	text, _, err := unstructured.NestedString(live.Object, "data", "record.json")
+	if err != nil {
+		return record, fmt.Errorf("read record: %w", err)
+	}
+	if err := json.Unmarshal([]byte(text), &record); err != nil {
+		return record, &RunError{Code_: "CW-RUN-RECORD", Text: fmt.Sprintf("read record from ConfigMap %s/%s", namespace, recordName), Err: err}
+	}
+	return record, nil
 }
 
 // Save implements Records.

@@ -30,6 +30,8 @@ type Found struct {
 	Why   string // what is worth telling of it
 	Unfit error  // why it can't be used
 	Keep  string // why it must not be deleted, though it is ours
+	// Unmade says what is missing of a thing that is made in more than one call.
+	Unmade string
 }
 
 // ID implements Step.
@@ -58,6 +60,9 @@ func (r *Resource) Read(ctx context.Context) (Observed, error) {
 		seen.Action, seen.Cause = Refuse, cause
 		return seen, nil
 	}
+	if found.Unmade != "" {
+		seen.Action, seen.Why = Change, found.Unmade
+	}
 	if !found.Ours {
 		if seen.Why != "" {
 			seen.Why += ", "
@@ -80,7 +85,7 @@ func (r *Resource) Do(ctx context.Context, note func(string)) error {
 	if err != nil {
 		return err
 	}
-	if found != nil {
+	if found != nil && (found.Unmade == "" || r.unfit(*found) != nil) {
 		return r.unfit(*found)
 	}
 	return r.Make(ctx, note)

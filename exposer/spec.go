@@ -37,6 +37,7 @@ type Spec struct {
 	Reach      Reach      `json:"reach,omitempty"`
 	ILB        *ILB       `json:"ilb,omitempty"`
 	Route      *Route     `json:"route,omitempty"`
+	PSC        *PSC       `json:"psc,omitempty"`
 	Access     Access     `json:"access,omitempty"`
 }
 
@@ -91,6 +92,10 @@ func (s Spec) WithDefaults() Spec {
 	if s.Method == "route" {
 		part := s.Route.withDefaults(s.Name)
 		s.Route = &part
+	}
+	if s.Method == "psc" {
+		part := s.PSC.withDefaults(s.Name, s.Cluster.Name)
+		s.PSC = &part
 	}
 	fill(&s.Access.Role, "view")
 	fill(&s.Access.Token, TokenBound)

@@ -67,16 +67,25 @@ const minTokenTTL = 10 * time.Minute
 func (s Spec) Validate(methods []string) error {
 	v := &validator{}
 	v.names(s, methods)
-	v.farSide(s.FarSide)
+	if len(s.FarSide.CIDRs) > 0 || slices.Contains(byClients, s.Method) {
+		v.farSide(s.FarSide)
+	}
 	if s.ILB != nil && s.Method == "ilb" {
 		v.ilb(*s.ILB, s.Name)
 	}
 	if s.Route != nil && s.Method == "route" {
 		v.route(*s.Route)
 	}
+	if s.PSC != nil && s.Method == "psc" {
+		v.psc(*s.PSC)
+	}
 	v.access(s.Access)
 	return v.err()
 }
+
+// byClients are the methods that let in by the clients' networks; the others know
+// them by who they are.
+var byClients = []string{"ilb", "route", ""}
 
 // ValidateNames is Validate for finding an exposure that stands: what names it
 // must be there and well-formed, what it was made of need not.

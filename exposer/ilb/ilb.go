@@ -43,6 +43,7 @@ type exposure struct {
 	region  string
 
 	hub         hub
+	guests      exposer.Guests // who stands on the load balancer
 	access      []exposer.Step // the ServiceAccount and its rights
 	leftovers   []exposer.Step // what earlier specs made and this one does not want
 	upstream    netip.AddrPort // the Service default/kubernetes
@@ -86,6 +87,14 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 		return nil, err
 	}
 	x.kube, x.via = client, client.Via()
+	if x.guests, err = exposer.ReadGuests(ctx, client, x.spec); err != nil {
+		return nil, err
+	}
+	if deps.Leaving {
+		if err := x.guests.Refusal(x.spec); err != nil {
+			return nil, err
+		}
+	}
 	if err := x.setAccess(); err != nil {
 		return x, err
 	}

@@ -114,7 +114,7 @@ func (x *exposure) values() templates.ILB {
 	v := templates.ILB{
 		Exposure: x.spec.Name, Namespace: x.spec.Namespace, Mode: o.Mode, ClientAuth: o.ClientAuth == "mtls",
 		Image: o.Image, HTTP2: o.Mode == exposer.ModeTerminate && known && templates.HTTP2OK(version), Replicas: o.Replicas, Port: o.Port,
-		Upstream: x.upstream, APIPorts: x.apiPorts, UpstreamCA: x.cluster.CA, ClientCIDRs: x.spec.FarSide.Prefixes(),
+		Upstream: x.upstream, APIPorts: x.apiPorts, UpstreamCA: x.cluster.CA, ClientCIDRs: append(x.spec.FarSide.Prefixes(), x.guests.Ranges()...),
 		Address: netip.IPv4Unspecified(), AddressName: o.AddressName, GlobalAccess: o.GlobalAccess, IPBy: templates.ByLoadBalancerIP,
 	}
 	if x.cluster.L4ILBSubsetting {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -207,7 +208,7 @@ func (s leafStep) Read(ctx context.Context) (exposer.Observed, error) {
 		return s.Object.Read(ctx)
 	}
 	if s.x.own.leaf != nil && s.x.addr.IsValid() {
-		if err := s.x.own.leaf.Covers(s.x.spec.ILB.DNSNames, []netip.Addr{s.x.addr}); err != nil {
+		if err := s.x.own.leaf.Covers(s.x.certNames()); err != nil {
 			return exposer.Observed{Action: exposer.Refuse, Cause: err}, nil
 		}
 	}
@@ -236,6 +237,13 @@ func (s leafStep) Do(ctx context.Context, note func(string)) error {
 	return s.Object.Do(ctx, note)
 }
 
+// certNames are the names and addresses under which clients come: the exposure's
+// own, and those of who stands on it.
+func (x *exposure) certNames() ([]string, []netip.Addr) {
+	names, ips := x.guests.Names()
+	return slices.Concat(x.spec.ILB.DNSNames, names), append([]netip.Addr{x.addr}, ips...)
+}
+
 // readLeaf sets leaf when the one in the Secret (or the user's own) is good, and
 // else says why a new one is needed.
 func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
@@ -244,7 +252,7 @@ func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
 		return "the address is not known yet", nil
 	}
 	if x.own.leaf != nil {
-		if err := x.own.leaf.Covers(x.spec.ILB.DNSNames, []netip.Addr{x.addr}); err != nil {
+		if err := x.own.leaf.Covers(x.certNames()); err != nil {
 			return "", err
 		}
 		x.leaf = x.own.leaf
@@ -258,9 +266,8 @@ func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
 		return "issues a certificate for " + x.addr.String(), nil
 	}
 	pair := certs.Pair{CertPEM: data["tls.crt"], KeyPEM: data["tls.key"]}
-	if _, err := certs.LoadPair(x.env(), pair.CertPEM, pair.KeyPEM, certs.Want{
-		DNSNames: x.spec.ILB.DNSNames, IPs: []netip.Addr{x.addr}, CA: x.ca.Trust(),
-	}); err != nil {
+	names, ips := x.certNames()
+	if _, err := certs.LoadPair(x.env(), pair.CertPEM, pair.KeyPEM, certs.Want{DNSNames: names, IPs: ips, CA: x.ca.Trust()}); err != nil {
 		return err.Error(), nil
 	}
 	if left := certs.DaysLeft(pair.Leaf(), x.deps.Now()); left < renewDays {
@@ -274,7 +281,8 @@ func (x *exposure) issueLeaf() error {
 	if x.ca == nil {
 		return fmt.Errorf("issue certificate: the CA's key is not there")
 	}
-	pair, err := x.ca.IssueServer(certs.ServerRequest{DNSNames: x.spec.ILB.DNSNames, IPs: []netip.Addr{x.addr}})
+	names, ips := x.certNames()
+	pair, err := x.ca.IssueServer(certs.ServerRequest{DNSNames: names, IPs: ips})
 	if err != nil {
 		return err
 	}

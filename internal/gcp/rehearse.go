@@ -1,9 +1,12 @@
 package gcp
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"maps"
+	"net/http"
+	"strings"
 )
 
 // Call is a write as it would be sent.
@@ -19,9 +22,9 @@ type rehearsalKey struct{}
 var errRehearsed = errors.New("rehearsed, not sent")
 
 // Rehearse returns a context in which each function of this package that changes
-// something through a raw document tells record what it would send, and then
-// fails with an error for which Rehearsed is true. Reads are made as ever.
-// Pre-shared keys are not told.
+// something tells record what it would send, and then fails with an error for
+// which Rehearsed is true: nothing that writes leaves this machine. Reads are made
+// as ever. Pre-shared keys are not told.
 func Rehearse(ctx context.Context, record func(Call)) context.Context {
 	return context.WithValue(ctx, rehearsalKey{}, record)
 }
@@ -35,13 +38,28 @@ func rehearsing(ctx context.Context) func(Call) {
 	return record
 }
 
-// veiled is a body without what must not be shown.
-func veiled(body any) any {
-	doc, ok := body.(document)
-	if !ok || doc["sharedSecret"] == nil {
-		return body
+// rehearse ends a write before it is sent; nil for what only reads, and outside of
+// a rehearsal.
+func rehearse(r *http.Request, body []byte) error {
+	record := rehearsing(r.Context())
+	if record == nil || r.Method == http.MethodGet || onlyReads(r) {
+		return nil
 	}
-	doc = maps.Clone(doc)
-	doc["sharedSecret"] = "(not shown)"
-	return doc
+	path := r.URL.Path
+	for _, root := range []string{"/compute/v1/", "/dns/v1/", "/v1/"} {
+		if at := strings.Index(path, root); at >= 0 {
+			path = path[at:]
+			break
+		}
+	}
+	call := Call{Method: r.Method, Path: path}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := decoder.Decode(&call.Body); err == nil {
+		if doc, ok := call.Body.(map[string]any); ok && doc["sharedSecret"] != nil {
+			doc["sharedSecret"] = "(not shown)"
+		}
+	}
+	record(call)
+	return errRehearsed
 }

@@ -78,6 +78,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	if err := rehearse(r, body); err != nil {
+		return nil, err
+	}
 	attempts := 1
 	if repeatable(r) {
 		attempts = t.retry.Attempts
@@ -158,6 +161,11 @@ func repeatable(r *http.Request) bool {
 	if strings.Contains(r.URL.Path, "/dns/v1/") && r.Method != http.MethodPost { // its PATCH sends whole values
 		return true
 	}
+	return onlyReads(r)
+}
+
+// onlyReads tells the POSTs that change nothing.
+func onlyReads(r *http.Request) bool {
 	for _, reader := range []string{"/wait", ":testIamPermissions", "/testIamPermissions", ":generateAccessToken"} {
 		if strings.HasSuffix(r.URL.Path, reader) {
 			return true
