@@ -68,12 +68,12 @@ func TestWhereEndpointsComeFrom(t *testing.T) {
 		"[api_endpoint_overrides]\ncompute = http://file/compute/v1/\ncontainer = http://file/\n[auth]\naccess_token_file = "+token+"\n")
 	config, err := ConfigFromEnv(t.Context(), lookup(map[string]string{
 		"CLOUDSDK_CONFIG": home, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER": "http://env/", "CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE": "http://usage/",
-		"GOOGLE_CLOUD_QUOTA_PROJECT": "payer",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_DNS": "http://names/dns/v1/", "GOOGLE_CLOUD_QUOTA_PROJECT": "payer",
 	}), Options{UserAgent: "causeway/1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Endpoints{Compute: "http://file/compute/v1/", Container: "http://env/", ServiceUsage: "http://usage/"}
+	want := Endpoints{Compute: "http://file/compute/v1/", Container: "http://env/", ServiceUsage: "http://usage/", DNS: "http://names/dns/v1/"}
 	if diff := cmp.Diff(want, config.Endpoints); diff != "" {
 		t.Error(diff)
 	}

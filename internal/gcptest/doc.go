@@ -2,9 +2,10 @@
 // HTTP, for tests and for the lab. It mirrors internal/gcp file for file.
 //
 // It owns a state (networks with peerings, subnetworks, routes, addresses,
-// forwarding rules, routers, clusters, projects) and behaves as the APIs do: operations run and then end,
-// the server sets what servers set, and it answers 400, 401, 403, 404, 409 and
-// 412 with Google's words. Routes come from Google's discovery documents, and
+// forwarding rules, routers, service attachments and their endpoints, private DNS
+// zones, clusters, projects) and behaves as the APIs do: operations run and then
+// end, the server sets what servers set, and it answers 400, 401, 403, 404, 409
+// and 412 with Google's words. Routes come from Google's discovery documents, and
 // every request and answer is held to them; what breaks them is a Violation, and
 // Serve fails the test for it. It can refuse, slow down and cut off any call.
 //
