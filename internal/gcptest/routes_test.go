@@ -169,3 +169,49 @@ func TestPeeringRoutesThatCannotBeTold(t *testing.T) {
 		t.Errorf("a peering that is inactive carries %v", answer["items"])
 	}
 }
+
+// A static route is made, counts in the Fabric and for the peerings, and goes.
+func TestAStaticRouteIsMadeAndDeleted(t *testing.T) {
+	s := Serve(t, Options{}, "hub")
+	const at = globalPath + "/routes/away"
+	body := `{"name":"away","network":"global/networks/default","destRange":"172.31.16.0/20","nextHopIp":"10.156.0.9","priority":700}`
+	if op := finish(t, s, must(t, s, "POST", globalPath+"/routes", body)); op["error"] != nil {
+		t.Fatal(op)
+	}
+	if made := must(t, s, "GET", at, ""); text(made, "routeType") != "STATIC" || text(made, "network") != link(labNetwork) || made["priority"] != 700.0 {
+		t.Errorf("it is %v", made)
+	}
+	static := func() []Static {
+		for _, network := range s.Fabric().Networks {
+			if network.Path == labNetwork {
+				return network.Static
+			}
+		}
+		return nil
+	}
+	if diff := cmp.Diff([]Static{{prefix("172.31.16.0/20"), 700}}, static(), equalIP); diff != "" {
+		t.Error(diff)
+	}
+	must(t, s, "POST", globalPath+"/routes", `{"name":"tagged","network":"global/networks/default","destRange":"172.31.32.0/20","nextHopIp":"10.156.0.9","tags":["web"]}`)
+	if got := static(); len(got) != 1 {
+		t.Errorf("a route of tagged machines counts for all: %v", got)
+	}
+	for name, c := range map[string][2]string{
+		"no next hop":        {`{"name":"x","network":"global/networks/default","destRange":"172.30.0.0/16"}`, "one next hop"},
+		"two next hops":      {`{"name":"x","network":"global/networks/default","destRange":"172.30.0.0/16","nextHopIp":"10.156.0.9","nextHopGateway":"global/gateways/default-internet-gateway"}`, "one next hop"},
+		"no range":           {`{"name":"x","network":"global/networks/default","nextHopIp":"10.156.0.9"}`, "CIDR"},
+		"a host in a range":  {`{"name":"x","network":"global/networks/default","destRange":"172.30.0.9/16","nextHopIp":"10.156.0.9"}`, "CIDR"},
+		"within a subnet":    {`{"name":"x","network":"global/networks/default","destRange":"10.156.0.64/26","nextHopIp":"10.156.0.9"}`, "overlaps"},
+		"a network there is": {`{"name":"x","network":"global/networks/none","destRange":"172.30.0.0/16","nextHopIp":"10.156.0.9"}`, "not found"},
+		"a name twice":       {body, "already exists"},
+	} {
+		if status, out := do(t, s, "POST", globalPath+"/routes", c[0]); status == 200 || !strings.Contains(text(out["error"].(object), "message"), c[1]) {
+			t.Errorf("%s: %d %v, want %q", name, status, out, c[1])
+		}
+	}
+	finish(t, s, must(t, s, "DELETE", at, ""))
+	if got := static(); len(got) != 0 {
+		t.Errorf("after it was deleted: %v", got)
+	}
+	refuse(t, s, "DELETE", at, "", 404, "not found")
+}
