@@ -38,7 +38,7 @@ func (w *World) handOver() error {
 //	func TestKilledApply(t *testing.T) { conformance.KilledApply(t, ilb.Method{}) }
 //
 // In an ordinary run it has nothing to do.
-func KilledApply(t *testing.T, method exposer.Method) {
+func KilledApply(t *testing.T, method exposer.Method, others ...exposer.Method) {
 	dir := os.Getenv(worldTest)
 	if dir == "" {
 		return
@@ -52,7 +52,7 @@ func KilledApply(t *testing.T, method exposer.Method) {
 		t.Fatal(err)
 	}
 	when, id, _ := strings.Cut(os.Getenv(killVariable), " ")
-	w := &World{Spec: h.Spec, Dir: dir, Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now, speed: 1, began: time.Now(), google: h.Google,
+	w := &World{Spec: h.Spec, Dir: dir, Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now, speed: 1, began: time.Now(), google: h.Google, Others: others,
 		Server: &kubetest.Server{CA: h.CA, Config: &rest.Config{Host: h.Host, BearerToken: h.Token, TLSClientConfig: rest.TLSClientConfig{CAData: h.CA}}}}
 	_, err = w.Apply(context.Background(), faulty{method, id, when, killed})
 	t.Fatal(fmt.Errorf("apply ended: %w", err))

@@ -53,6 +53,8 @@ type World struct {
 	GoogleToken, ClusterToken string
 	// Refuse lets a test refuse requests to the cluster before they are sent.
 	Refuse func(*http.Request) error
+	// Others are the methods of exposures that this one stands on.
+	Others []exposer.Method
 }
 
 // Options of a world; the zero value is the lab's cluster.
@@ -65,6 +67,10 @@ type Options struct {
 	// Speed makes causeway's own waits and bounds pass so many times faster (1 when
 	// 0), so that a wait of ten minutes can be seen to end.
 	Speed int
+	// Others are the methods of exposures that the world's own stands on, and Before
+	// makes them, before anything of the suite is done.
+	Others []exposer.Method
+	Before func(t testing.TB, w *World)
 }
 
 // New makes a world around a spec; the spec's project, location and cluster are
@@ -85,22 +91,32 @@ func New(t testing.TB, spec exposer.Spec, o Options) *World {
 		t.Fatal(err)
 	}
 	w := &World{Google: google, Server: server, Dir: t.TempDir(), Spec: spec.WithDefaults(), Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now,
-		speed: max(1, o.Speed), began: time.Now()}
+		speed: max(1, o.Speed), began: time.Now(), Others: o.Others}
 	if !o.NoController {
-		w.Balance(t, o.CreateTime)
+		w.Balance(t, w.Spec.Namespace, o.CreateTime)
+	}
+	if o.Before != nil {
+		o.Before(t, w)
 	}
 	return w
 }
 
-// Balance runs Google's load-balancer controller for the exposure's namespace
-// until the test ends; a load balancer takes that long to come.
-func (w *World) Balance(t testing.TB, create time.Duration) {
+// Beside is the same world for another exposure in it, with records of its own.
+func (w *World) Beside(spec exposer.Spec) *World {
+	other := *w
+	other.Spec, other.Counter, other.Dir = spec.WithDefaults(), &Counter{}, filepath.Join(w.Dir, "beside-"+spec.Name)
+	return &other
+}
+
+// Balance runs Google's load-balancer controller for a namespace until the test
+// ends; a load balancer takes that long to come.
+func (w *World) Balance(t testing.TB, namespace string, create time.Duration) {
 	t.Helper()
 	controller, err := gcptest.NewILBController(w.Google, w.Spec.Cluster.Project, regionOf(w.Spec.Cluster.Location), w.Server.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	controller.Namespace, controller.Cluster, controller.RetryInterval = w.Spec.Namespace, w.Spec.Cluster.Name, 100*time.Millisecond
+	controller.Namespace, controller.Cluster, controller.RetryInterval = namespace, w.Spec.Cluster.Name, 100*time.Millisecond
 	controller.CreateTime = create
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
@@ -126,11 +142,11 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 	const prefix = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 	google, err := gcp.New(context.Background(), gcp.Config{TokenSource: tokens, Endpoints: gcp.Endpoints{
 		Compute: at[prefix+"COMPUTE"], Container: at[prefix+"CONTAINER"],
-		ResourceManager: at[prefix+"CLOUDRESOURCEMANAGER"], ServiceUsage: at[prefix+"SERVICEUSAGE"]}})
+		ResourceManager: at[prefix+"CLOUDRESOURCEMANAGER"], ServiceUsage: at[prefix+"SERVICEUSAGE"], DNS: at[prefix+"DNS"]}})
 	if err != nil {
 		return exposer.Job{}, err
 	}
-	return exposer.Job{
+	job := exposer.Job{
 		Method: method, Progress: w.Progress, By: "net@host", Story: func(string) {}, Command: "/usr/bin/causeway",
 		File: exposer.Output{Path: filepath.Join(w.Dir, "kubeconfig")},
 		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.after,
@@ -138,7 +154,18 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 		Records: func(x exposer.Exposure) exposer.Records {
 			return exposer.RecordsOf(exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}, x)
 		},
-	}, nil
+	}
+	job.Deps.Open = func(ctx context.Context, spec exposer.Spec, leaving bool) (exposer.Exposure, error) {
+		deps := job.Deps
+		deps.Leaving = leaving
+		for _, other := range w.Others {
+			if other.Name() == spec.Method {
+				return other.Open(ctx, spec, deps)
+			}
+		}
+		return nil, fmt.Errorf("open exposure %s: the world has no method %s", spec.Name, spec.Method)
+	}
+	return job, nil
 }
 
 // connect is the way to the cluster, with every request counted.

@@ -90,7 +90,7 @@ func TestAnAddressThatAMachineHas(t *testing.T) {
 		t.Error("something was reserved")
 	}
 	w.Spec.ILB.Address = "10.156.0.9"
-	w.Balance(t, 0)
+	w.Balance(t, w.Spec.Namespace, 0)
 	apply(t, w)
 	destroy(t, w)
 	w.Gone(t, before)

@@ -44,7 +44,7 @@ func TestALoadBalancerThatNeverComes(t *testing.T) {
 	_, err := w.Apply(t.Context(), Method{})
 	wantCode(t, err, "CW-LB-TIMEOUT", "service/causeway-proxy", "no load balancer within 10m0s")
 	stands(t, err, "address/"+w.Spec.ILB.AddressName, "namespace/"+w.Spec.Namespace, "deployment/causeway-proxy")
-	w.Balance(t, 0) // it was only late
+	w.Balance(t, w.Spec.Namespace, 0) // it was only late
 	apply(t, w)
 	unchanged(t, w)
 	destroy(t, w)
@@ -71,7 +71,7 @@ func TestALoadBalancerWithAnotherAddress(t *testing.T) {
 	wantCode(t, err, "CW-LB-WRONG-IP", "10.156.0.200", "not the reserved 10.156.0.")
 	wantStopped(t, err)
 	w.Progress = exposer.Quiet{}
-	w.Balance(t, 0)
+	w.Balance(t, w.Spec.Namespace, 0)
 	apply(t, w)
 	unchanged(t, w)
 	destroy(t, w)

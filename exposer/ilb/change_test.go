@@ -147,7 +147,7 @@ func TestTheNamespaceMoves(t *testing.T) {
 	t.Parallel()
 	w := world(t, conformance.Options{NoController: true})
 	before := w.State()
-	w.Balance(t, 0)
+	w.Balance(t, w.Spec.Namespace, 0)
 	apply(t, w)
 	old := w.Spec.Namespace
 	w.Spec.Namespace += "-new"

@@ -83,7 +83,7 @@ func remove(t testing.TB, w *conformance.World, resource schema.GroupVersionReso
 func TestDestroyWhenTheClusterIsGone(t *testing.T) {
 	t.Parallel()
 	w := world(t, conformance.Options{NoController: true, Speed: fast})
-	w.Balance(t, 0)
+	w.Balance(t, w.Spec.Namespace, 0)
 	apply(t, w)
 	w.Google.Remove(labAt)
 	address := "address/" + w.Spec.ILB.AddressName

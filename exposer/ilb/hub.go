@@ -2,12 +2,12 @@ package ilb
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/detect"
 	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
@@ -57,28 +57,16 @@ func (x *exposure) readHub(ctx context.Context) error {
 		return err
 	}
 	h.mode = theirs.RoutingMode
-	h.spoke, h.back = peeringTo(own, h.ref), peeringTo(theirs, x.cluster.Network)
+	h.spoke, h.back = detect.PeeringTo(own, h.ref), detect.PeeringTo(theirs, x.cluster.Network)
 	if !x.deps.Leaving {
-		if h.spoke == "" || h.back == "" {
-			return x.refused(exposer.Problem{Code: "CW-HUB-PEERING",
-				Text: fmt.Sprintf("network %s and the hub %s are not peered in both directions", x.cluster.Network, h.ref),
-				Fix:  "peer them first (gcloud compute networks peerings create, once in each project), or name another hub"})
+		if problems := detect.HubProblems(x.cluster, h.ref, own, theirs); len(problems) > 0 {
+			return x.refused(problems...)
 		}
 		if err := h.lines.ReadStatus(ctx, x.google); err != nil {
 			return err
 		}
 	}
 	return x.chooseHubRouter(h)
-}
-
-// peeringTo names the peering of a network with another one, "" where there is none.
-func peeringTo(network gcp.Network, other gcp.Ref) string {
-	for _, p := range network.Peerings {
-		if p.Network.Project == other.Project && p.Network.Name == other.Name {
-			return p.Name
-		}
-	}
-	return ""
 }
 
 // chooseHubRouter picks the hub's router that announces the load balancer's subnet.
@@ -93,18 +81,7 @@ func (x *exposure) chooseHubRouter(h hub) error {
 	h.routers = routers
 	peers, more := h.lines.CustomPeers(routers, nil, clients, x.hubRanges())
 	h.peers, problems = peers, append(problems, more...)
-	for _, router := range routers {
-		if router.Region != x.region && h.mode != "GLOBAL" {
-			problems = append(problems, exposer.Problem{Code: "CW-HUB-REGION",
-				Text: fmt.Sprintf("the hub's router %s is in %s, the load balancer in %s, and the hub has dynamic routing mode %s: what it learns counts in its own region alone", router.Name, router.Region, x.region, h.mode),
-				Fix:  fmt.Sprintf("gcloud compute networks update %s --project %s --bgp-routing-mode=global (it counts for the whole network)", h.ref.Name, h.ref.Project)})
-		}
-		if router.Region != x.region && !x.spec.ILB.GlobalAccess {
-			problems = append(problems, exposer.Problem{Code: "CW-HUB-REGION",
-				Text: fmt.Sprintf("the hub's router %s is in %s, the load balancer in %s: without global access it answers its own region alone", router.Name, router.Region, x.region),
-				Fix:  "add --global-access"})
-		}
-	}
+	problems = append(problems, detect.HubRegionProblems(x.region, h.ref, h.mode, routers, x.spec.ILB.GlobalAccess)...)
 	if len(problems) > 0 && !x.deps.Leaving {
 		return x.refused(problems...)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"causeway/certs"
 	"causeway/exposer"
+	"causeway/exposer/detect"
 	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 	"causeway/internal/kube"
@@ -136,13 +137,7 @@ func (x *exposure) readCluster(ctx context.Context) error {
 // cannotWork lists why this method can't work on this cluster at all, each with
 // the method that can.
 func (x *exposure) cannotWork() []exposer.Problem {
-	problems := exposer.ClusterStateProblems(x.cluster)
-	if x.subnet.Network != "" && x.subnet.Network != x.cluster.Network.Name {
-		problems = append(problems, exposer.Problem{Code: "CW-NET-SUBNET",
-			Text: fmt.Sprintf("subnet %s belongs to network %s, the cluster to %s", x.subnet.Name, x.subnet.Network, x.cluster.Network.Name),
-			Fix:  "name a subnet of the cluster's network in " + x.region + " with --subnet"})
-	}
-	return problems
+	return detect.ILBProblems(x.cluster, x.subnet)
 }
 
 // readUpstream finds what nginx will forward to: the ClusterIP of the Service

@@ -2,12 +2,10 @@ package ilb
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
 	"slices"
-	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/detect"
 )
 
 // services are the Google APIs that the method calls.
@@ -56,28 +54,10 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 // checkRanges finds client networks that the cluster uses itself: answers to
 // them would stay inside.
 func (x *exposure) checkRanges(context.Context) ([]exposer.Problem, error) {
-	ranges := []struct {
-		about  string
-		prefix netip.Prefix
-	}{
-		{"the cluster's Pods", x.cluster.PodCIDR}, {"the cluster's Services", x.cluster.ServiceCIDR},
-		{"its control plane", x.cluster.MasterCIDR}, {"the subnet " + x.subnet.Name, x.subnet.Range},
-	}
-	var problems []exposer.Problem
-	for _, client := range x.spec.FarSide.Prefixes() {
-		for _, r := range ranges {
-			if r.prefix.IsValid() && r.prefix.Overlaps(client) {
-				problems = append(problems, exposer.Problem{Code: "CW-NET-OVERLAP",
-					Text: fmt.Sprintf("client network %s overlaps %s (%s)", client, r.about, r.prefix),
-					Fix:  "narrow --client-cidr to the far side's real client range"})
-			}
-		}
-	}
-	return problems, nil
+	return detect.OverlapProblems(x.spec.FarSide.Prefixes(), detect.UsedBy(x.cluster, x.subnet)), nil
 }
 
-// checkImage: private nodes without NAT reach Google's registries only, and
-// those only where their subnet has Private Google Access.
+// checkImage: nodes that can't pull the image would keep nginx from running.
 func (x *exposure) checkImage(ctx context.Context) ([]exposer.Problem, error) {
 	image, nodes := x.spec.ILB.Image, x.subnet
 	if !x.cluster.PrivateNodes {
@@ -89,26 +69,12 @@ func (x *exposure) checkImage(ctx context.Context) ([]exposer.Problem, error) {
 			return nil, err
 		}
 	}
-	if googleRegistry(image) && nodes.PrivateGoogleAccess {
-		return nil, nil
+	if len(detect.ImageProblems(x.cluster, nodes, false, image)) == 0 {
+		return nil, nil // good without any NAT: no need to look for one
 	}
 	covered, err := x.google.NATFor(ctx, nodes)
-	if err != nil || covered {
+	if err != nil {
 		return nil, err
 	}
-	if googleRegistry(image) {
-		return []exposer.Problem{{Code: "CW-IMG-UNREACHABLE",
-			Text: fmt.Sprintf("the nodes are private, no Cloud NAT covers their subnet %s, and it has no Private Google Access: no image can be pulled", nodes.Name),
-			Fix:  fmt.Sprintf("gcloud compute networks subnets update %s --project %s --region %s --enable-private-ip-google-access", nodes.Name, nodes.Project, nodes.Region)}}, nil
-	}
-	return []exposer.Problem{{Code: "CW-IMG-UNREACHABLE",
-		Text: fmt.Sprintf("the nodes are private, no Cloud NAT covers their subnet %s, and image %s is not on a registry that Private Google Access reaches", nodes.Name, image),
-		Fix:  "leave --image out (" + exposer.DefaultImage + "), or name a copy in Artifact Registry"}}, nil
-}
-
-// googleRegistry reports whether an image is pulled from a Google host, which
-// nodes without NAT reach by Private Google Access.
-func googleRegistry(image string) bool {
-	host, _, _ := strings.Cut(image, "/")
-	return host == "gcr.io" || strings.HasSuffix(host, ".gcr.io") || strings.HasSuffix(host, "-docker.pkg.dev")
+	return detect.ImageProblems(x.cluster, nodes, covered, image), nil
 }

@@ -24,7 +24,7 @@ func TestApplyTakesAsLongAsItsLongestChain(t *testing.T) {
 		w := world(t, conformance.Options{OperationTime: operation, NoController: true})
 		w.Spec.Name += string(rune('a' + attempt))
 		w.Spec.Namespace, w.Spec.ILB.AddressName = "causeway-"+w.Spec.Name, "causeway-"+w.Spec.Name
-		w.Balance(t, balancer)
+		w.Balance(t, w.Spec.Namespace, balancer)
 		began := time.Now()
 		apply(t, w)
 		took = time.Since(began)

@@ -144,13 +144,15 @@ func (s guestStep) Read(ctx context.Context) (exposer.Observed, error) {
 
 // settled looks whether the published exposure has what its guest needs.
 func (s guestStep) settled(ctx context.Context, seen exposer.Observed) (exposer.Observed, error) {
-	host, err := s.x.openHost(ctx)
-	if err != nil {
-		return seen, err
-	}
-	plan, err := exposer.MakePlan(ctx, host.Steps())
-	if err != nil {
-		return seen, err
+	plan := s.x.hostPlan
+	if s.x.hostMoved {
+		host, err := s.x.openHost(ctx)
+		if err != nil {
+			return seen, err
+		}
+		if plan, err = exposer.MakePlan(ctx, host.Steps()); err != nil {
+			return seen, err
+		}
 	}
 	if !plan.Empty() {
 		seen.Action, seen.Why = exposer.Change, "the published exposure is not as it should be yet"
@@ -170,6 +172,7 @@ func (s guestStep) Do(ctx context.Context, note func(string)) error {
 // change writes the guests of the published exposure under its lock, and brings it
 // to what they need.
 func (s guestStep) change(ctx context.Context, edit func(exposer.Guests), note func(string)) error {
+	s.x.hostMoved = true
 	host, err := s.x.openHost(ctx)
 	if err != nil {
 		return err

@@ -39,6 +39,8 @@ type exposure struct {
 	region   string
 
 	host      exposer.Spec     // the exposure by ilb that is published
+	hostPlan  exposer.Plan     // what it lacks, as it was found
+	hostMoved bool             // it was changed since
 	balancer  exposer.Endpoint // its endpoint
 	rule      string           // path of its forwarding rule
 	nat       netip.Prefix     // of the NAT subnet; invalid until known
@@ -109,7 +111,7 @@ func (x *exposure) readHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := exposer.MakePlan(ctx, host.Steps()); err != nil {
+	if x.hostPlan, err = exposer.MakePlan(ctx, host.Steps()); err != nil {
 		return err
 	}
 	if x.balancer, err = host.Endpoint(ctx); err != nil {

@@ -1,0 +1,72 @@
+package psc
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"causeway/exposer"
+	"causeway/exposer/conformance"
+	"causeway/exposer/ilb"
+	"causeway/internal/kubetest"
+)
+
+// TestMain lets more tests run at the same time than there are processors: what
+// they do is mostly to wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(kubetest.StartMain(m))
+}
+
+var labCluster = exposer.ClusterRef{Project: "lab-project", Location: "europe-west3", Name: "private-cluster"}
+
+// bothHalves is an exposure of the seed's cluster to the seed's consumer.
+func bothHalves(base string) exposer.Spec {
+	return exposer.Spec{Method: "psc", Cluster: labCluster, PSC: &exposer.PSC{Exposure: base, NATRange: "10.200.0.0/28",
+		Consumer: &exposer.Consumer{Project: "consumer-project", Network: "consumer-vpc", Subnet: "clients", DNSName: "api.prod.example"}}}
+}
+
+// hostName is the exposure by ilb beneath a test's own.
+func hostName(name string) string { return "base-" + name }
+
+// withHost makes the exposure by ilb that the world's own publishes.
+func withHost(t testing.TB, w *conformance.World) {
+	t.Helper()
+	own := *w.Spec.PSC
+	own.Exposure = hostName(w.Spec.Name)
+	w.Spec.PSC = &own
+	host := w.Beside(exposer.Spec{Method: "ilb", Name: own.Exposure, Cluster: labCluster,
+		FarSide: exposer.FarSide{CIDRs: []string{"172.31.0.0/16"}}, ILB: &exposer.ILB{}})
+	w.Balance(t, host.Spec.Namespace, 0)
+	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := host.Destroy(t.Context(), ilb.Method{}); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+	})
+}
+
+func world() conformance.Options {
+	return conformance.Options{Seed: "psc-consumer", NoController: true, Others: []exposer.Method{ilb.Method{}}, Before: withHost}
+}
+
+func TestConformance(t *testing.T) {
+	kubetest.Workloads(t, kubetest.Start(t).Config)
+	conformance.Run(t, conformance.Method{Method: Method{}, Spec: bothHalves("base"), World: world(), Requests: 60,
+		Steps: func(id string) bool { // the account's have been through the suite with every method
+			for _, kind := range []string{"nat-subnet/", "address/", "guest/", "service-attachment/", "endpoint/", "private-zone/"} {
+				if strings.HasPrefix(id, kind) {
+					return true
+				}
+			}
+			return false
+		}})
+}
+
+func TestKilledApply(t *testing.T) { conformance.KilledApply(t, Method{}, ilb.Method{}) }
