@@ -100,11 +100,18 @@ func ClusterStateProblems(c gcp.Cluster) []Problem {
 	if c.IPEndpointsOff {
 		problems = append(problems, Problem{Code: "CW-GCP-IP-ENDPOINTS-OFF",
 			Text: "the cluster's IP endpoints are off: the control plane has no private address",
-			Fix:  "turn them on (gcloud container clusters update " + c.Name + " --enable-ip-access), or use the cluster's DNS endpoint"})
+			Fix: fmt.Sprintf("gcloud container clusters update %s --project %s --location %s --enable-ip-access (or use the cluster's DNS endpoint)",
+				c.Name, c.Project, c.Location)})
 	}
-	if !c.Ready() {
-		problems = append(problems, Problem{Code: "CW-GCP-CLUSTER-STATE",
-			Text: fmt.Sprintf("the cluster is %s", c.Status), Fix: "wait until it is RUNNING, then run the same command again"})
+	return append(problems, ReadyProblems(c)...)
+}
+
+// ReadyProblems are what keeps every method from working on a cluster whose
+// control plane does not serve.
+func ReadyProblems(c gcp.Cluster) []Problem {
+	if c.Ready() {
+		return nil
 	}
-	return problems
+	return []Problem{{Code: "CW-GCP-CLUSTER-STATE",
+		Text: fmt.Sprintf("the cluster is %s", c.Status), Fix: "wait until it is RUNNING, then run the same command again"}}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/detect"
 	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
@@ -26,9 +27,6 @@ type facts struct {
 	service []netip.Prefix // what lies behind the service peering, when it is asked for
 	hubs    []string       // peered networks, as PROJECT/NAME
 }
-
-// servicePeering is the name that Google gives to private services access.
-const servicePeering = "servicenetworking-googleapis-com"
 
 // readCluster asks for the cluster, and so for the network.
 func (x *exposure) readCluster(ctx context.Context) error {
@@ -121,10 +119,10 @@ func (x *exposure) readSharing(ctx context.Context) error {
 // side, it must be announced too.
 func (x *exposure) readService(ctx context.Context) error {
 	f := &x.facts
-	if !x.spec.Route.ServicePeering || f.cluster.Name == "" || !f.hasPeering(servicePeering) {
+	if !x.spec.Route.ServicePeering || f.cluster.Name == "" || !f.hasPeering(detect.ServicePeering) {
 		return nil
 	}
-	routes, err := x.google.PeeringRoutes(ctx, f.ref, servicePeering, f.cluster.Region(), "INCOMING")
+	routes, err := x.google.PeeringRoutes(ctx, f.ref, detect.ServicePeering, f.cluster.Region(), "INCOMING")
 	for _, r := range routes {
 		if !slices.Contains(f.service, r.Range) {
 			f.service = append(f.service, r.Range)
@@ -140,14 +138,7 @@ func (f facts) hasPeering(name string) bool {
 // controlPlane is the range that the control plane's address lies in: the
 // cluster's own range behind a peering, the one address in a subnet otherwise.
 func (f facts) controlPlane() netip.Prefix {
-	if f.cluster.PeeringName != "" && f.cluster.MasterCIDR.IsValid() {
-		return f.cluster.MasterCIDR
-	}
-	addr, err := netip.ParseAddr(f.cluster.PrivateEndpoint)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return netip.PrefixFrom(addr, addr.BitLen())
+	return detect.ControlPlane(f.cluster)
 }
 
 // inSubnets is the control plane's address where it lies in a subnet of the
@@ -173,8 +164,7 @@ func (f facts) toAnnounce() []netip.Prefix {
 // address: behind a peering they do whenever they are on, at an endpoint in the
 // VPC where that is switched on.
 func (f facts) enforced() bool {
-	a := f.cluster.Authorized
-	return a.Enabled && (a.PrivateEnforced || f.cluster.PeeringName != "")
+	return detect.Enforced(f.cluster)
 }
 
 func (f facts) authorizedFact() string {

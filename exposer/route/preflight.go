@@ -3,10 +3,10 @@ package route
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"causeway/exposer"
+	"causeway/exposer/detect"
 	"causeway/internal/gcp"
 )
 
@@ -125,31 +125,14 @@ func (x *exposure) checkKeys(ctx context.Context) ([]exposer.Problem, error) {
 // answers to them would stay inside; and a control plane whose range the far side
 // uses itself: requests would stay there.
 func (x *exposure) checkRanges(context.Context) ([]exposer.Problem, error) {
-	type used struct {
-		about  string
-		prefix netip.Prefix
-	}
 	f := x.facts
-	ranges := []used{{"the cluster's Pods", f.cluster.PodCIDR}, {"the cluster's Services", f.cluster.ServiceCIDR}, {"its control plane", f.controlPlane()}}
+	used := detect.UsedBy(f.cluster, f.subnets...)
 	for _, master := range f.masters {
 		if master != f.controlPlane() {
-			ranges = append(ranges, used{"another cluster's control plane", master})
+			used = append(used, detect.Used{About: "another cluster's control plane", Prefix: master})
 		}
 	}
-	for _, subnet := range f.subnets {
-		ranges = append(ranges, used{"subnet " + subnet.Name + " in " + subnet.Region, subnet.Range})
-	}
-	var problems []exposer.Problem
-	for _, client := range x.clients() {
-		for _, r := range ranges {
-			if r.prefix.IsValid() && r.prefix.Overlaps(client) {
-				problems = append(problems, exposer.Problem{Code: "CW-NET-OVERLAP",
-					Text: fmt.Sprintf("client network %s overlaps %s (%s)", client, r.about, r.prefix),
-					Fix:  "narrow --client-cidr to the far side's real client range; ranges that truly collide need the method psc"})
-			}
-		}
-	}
-	return append(problems, x.claimed()...), nil
+	return append(detect.OverlapProblems(x.clients(), used), x.claimed()...), nil
 }
 
 // claimed finds learned routes by which the far side has the control plane's

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/detect"
 	"causeway/internal/explain"
 	"causeway/internal/gcp"
 	"causeway/internal/kube"
@@ -130,7 +131,7 @@ func (x *exposure) choose() error {
 		}
 		for i, problem := range problems {
 			if problem.Code == "CW-ROUTE-NO-LINE" {
-				problems[i] = x.facts.noLine(problem)
+				problems[i] = detect.NoLine(problem, x.facts.network)
 			}
 		}
 	}
@@ -153,28 +154,7 @@ func (x *exposure) clients() []netip.Prefix { return x.spec.FarSide.Prefixes() }
 // cannotWork lists why this method can't work on this cluster at all, each with
 // the method that can.
 func (x *exposure) cannotWork() []exposer.Problem {
-	c := x.facts.cluster
-	problems := exposer.ClusterStateProblems(c)
-	if c.PrivateEndpoint == "" && len(problems) == 0 {
-		problems = append(problems, exposer.Problem{Code: "CW-ROUTE-NO-ENDPOINT",
-			Text: "the control plane has no private address that a route could lead to",
-			Fix:  "use the method dns, which needs none, or gateway"})
-	}
-	if x.facts.ref.Name != "" && x.facts.ref != c.Network {
-		problems = append(problems, transit(x.facts.ref, c))
-	}
-	return problems
-}
-
-// transit is the refusal of a way over two peerings.
-func transit(hub gcp.Ref, c gcp.Cluster) exposer.Problem {
-	how := "the way from there to the control plane crosses two peerings, and VPC peering is not transitive"
-	if c.PeeringName == "" {
-		how = "the control plane's endpoint can't be reached from a network that is only peered with its own"
-	}
-	return exposer.Problem{Code: "CW-ROUTE-TRANSIT",
-		Text: fmt.Sprintf("the line ends in network %s, the cluster is in %s: %s", hub, c.Network, how),
-		Fix:  fmt.Sprintf("use the method ilb (causeway apply ilb --hub-network %s ...), or psc", hub)}
+	return detect.RouteProblems(x.facts.cluster, x.facts.ref)
 }
 
 // Spec and Cluster implement exposer.Exposure.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/detect"
 	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
@@ -73,8 +74,8 @@ func (x *exposure) peerings() []exposer.Step {
 		}
 		add(name, note, true)
 	}
-	if x.spec.Route.ServicePeering || x.deps.Leaving && x.facts.hasPeering(servicePeering) { // an earlier spec may have asked
-		add(servicePeering, "without it the managed services know no way back", x.spec.Route.ServicePeering)
+	if x.spec.Route.ServicePeering || x.deps.Leaving && x.facts.hasPeering(detect.ServicePeering) { // an earlier spec may have asked
+		add(detect.ServicePeering, "without it the managed services know no way back", x.spec.Route.ServicePeering)
 	}
 	return steps
 }

@@ -1,0 +1,2 @@
+// Package detect says which methods can work for a cluster.
+package detect
