@@ -85,7 +85,7 @@ func TestAnAPIThatStaysOutOfReachIsSaidAndGoneOnWithLater(t *testing.T) {
 	kubetest.Workloads(t, kubetest.Start(t).Config)
 	spec := labSpec()
 	spec.Name = "later"
-	w := conformance.New(t, spec, conformance.Options{Seed: "route-line", NoController: true, Speed: 600})
+	w := conformance.New(t, spec, conformance.Options{Seed: "route-line", NoController: true, Speed: 60})
 	before := w.State()
 	var cut atomic.Bool
 	cut.Store(true)
