@@ -109,6 +109,9 @@ func (s Spec) defaultName() string {
 	if s.Method == "" || s.Method == "ilb" || s.Cluster.Name == "" {
 		return s.Cluster.Name
 	}
+	if s.PSC != nil && s.PSC.Consume != "" { // beside the producer's half, on one machine too
+		return s.Cluster.Name + "-" + s.Method + "-end"
+	}
 	return s.Cluster.Name + "-" + s.Method
 }
 

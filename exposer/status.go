@@ -56,6 +56,13 @@ func (j Job) Status(ctx context.Context, spec Spec, warn time.Duration) (Status,
 	if record.Version != 0 {
 		status.Checks = append(status.Checks, recordCheck(record))
 	}
+	if traced, ok := exposure.(Traced); ok {
+		trace, err := traced.Trace(ctx)
+		if err != nil {
+			return status, err
+		}
+		status.Checks = append(status.Checks, trace.checks()...)
+	}
 	if watchful, ok := exposure.(Watchful); ok {
 		checks, err := watchful.Checks(ctx, warn)
 		if err != nil {

@@ -68,6 +68,19 @@ func severity(v Verdict) int {
 	return 0
 }
 
+// checks are the hops as lines of a status.
+func (t Trace) checks() []Check {
+	var checks []Check
+	for _, hop := range t.Hops {
+		check := Check{Name: hop.Way + ": " + hop.Name, Value: hop.Text, OK: hop.Verdict == Good, Code: hop.Code}
+		if hop.Verdict == Waits {
+			check.Value = "waits: " + hop.Text
+		}
+		checks = append(checks, check)
+	}
+	return checks
+}
+
 // Err names the hops that nothing passes; nil when there is none. Hops that wait
 // are no error: what they wait for is said in them.
 func (t Trace) Err() error {

@@ -37,8 +37,8 @@ func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Re
 	from := j.From
 	if from == FromAuto || from == "" {
 		from = FromLocal
-		if exposure != nil && exposure.Cluster() != nil && !j.reaches(ctx, exposure) {
-			if _, ok := exposure.(InCluster); !ok {
+		if exposure != nil && !j.reaches(ctx, exposure) {
+			if _, ok := exposure.(InCluster); !ok || exposure.Cluster() == nil {
 				return probe.Report{}, errNoWayFromHere
 			}
 			from = FromCluster

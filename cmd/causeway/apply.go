@@ -170,6 +170,10 @@ func (s *session) showApplied(result exposer.Applied) {
 		showTrace(out, *result.Trace, s.app.colourOut())
 		fmt.Fprintln(out)
 	}
+	if result.Missing != "" {
+		fmt.Fprintf(out, "%s\n\nfor the consumer:\n  %s\nto undo all of it:\n  %s\n", result.Missing, s.again("handoff"), s.again("destroy"))
+		return
+	}
 	fmt.Fprintf(out, "endpoint     %s\n", result.Endpoint.URL)
 	if result.Endpoint.TLSServerName != "" {
 		fmt.Fprintf(out, "server name  %s\n", result.Endpoint.TLSServerName)

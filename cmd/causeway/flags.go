@@ -16,10 +16,14 @@ type common struct {
 	hub          exposer.Hub
 	route        exposer.Route
 	vpn          exposer.VPN
+	psc          exposer.PSC
+	consumer     exposer.Consumer
 	makeVPN      bool // --vpn
 	globalAccess bool
 	impersonate  string
 	tokenFile    string
+	consumerAs   string // service account of the consumer's half
+	consumerFile string // access token of the consumer's half
 	timeout      time.Duration
 	yes, dryRun  bool
 	verbose      bool
@@ -41,6 +45,8 @@ const (
 	aboutTLS      = "ilb: certificates"
 	aboutRoute    = "route: what announces and what is let through"
 	aboutVPN      = "route: the line itself"
+	aboutProducer = "psc: the producer's half"
+	aboutConsumer = "psc: the consumer's half"
 	aboutAccess   = "Rights and token of the kubeconfig"
 	aboutFile     = "The kubeconfig file"
 	aboutReach    = "How causeway reaches Google and the cluster"
@@ -68,6 +74,7 @@ func (c *common) methodFlags(cmd *cobra.Command) {
 	})
 	c.ilbFlags(cmd)
 	c.routeFlags(cmd)
+	c.pscFlags(cmd)
 	c.accessFlags(cmd, false)
 }
 

@@ -39,6 +39,9 @@ func (a *app) resolve(cmd *cobra.Command, c *common, method string) (exposer.Spe
 		return spec, nil, err
 	}
 	c.overlay(cmd, &spec)
+	if err := consumed(&spec); err != nil {
+		return spec, nil, err
+	}
 	if spec.Cluster.Project == "" {
 		spec.Cluster.Project = gcp.DefaultProject(a.getenv)
 	}
@@ -96,6 +99,11 @@ func (c *common) overlay(cmd *cobra.Command, spec *exposer.Spec) {
 			spec.Route = &exposer.Route{}
 		}
 		c.overlayRoute(spec.Route, take)
+	case "psc":
+		if spec.PSC == nil {
+			spec.PSC = &exposer.PSC{}
+		}
+		c.overlayPSC(spec.PSC, take)
 	}
 }
 

@@ -31,6 +31,8 @@ const methodsHelp = `METHOD is one of
          address of the cluster's VPC
   route  the control plane's own address, by BGP and the VPC peering: nothing runs
          in the cluster; --vpn makes the line too
+  psc    an exposure by ilb, published to other networks, projects or
+         organisations by Private Service Connect: no routes between them
 `
 
 const rootLong = `causeway makes the API server of a private GKE cluster reachable, privately,

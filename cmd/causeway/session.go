@@ -44,24 +44,23 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), c.timeout, &timeoutError{c.timeout.String()})
 	s := &session{app: a, flags: c, spec: spec, ctx: ctx, cancel: cancel,
 		progress: ui.NewProgress(a.err, a.tty, a.now).Colour(a.colourErr())}
-	config, err := gcp.ConfigFromEnv(ctx, a.getenv, gcp.Options{UserAgent: "causeway/" + version, AccessTokenFile: c.tokenFile, Impersonate: c.impersonate})
+	google, config, err := s.google(c.tokenFile, c.impersonate)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	if c.verbose {
-		config.HTTPClient = &http.Client{Transport: teller{http.DefaultTransport, s.story, a.now}}
-	}
-	google, err := gcp.New(ctx, config)
-	if err != nil {
-		cancel()
-		return nil, err
+	consumer := google
+	if c.consumerAs != "" || c.consumerFile != "" {
+		if consumer, _, err = s.google(c.consumerFile, c.consumerAs); err != nil {
+			cancel()
+			return nil, err
+		}
 	}
 	name, host := a.whoami()
 	s.job = exposer.Job{
 		Method: chosen, Progress: s.progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
 		Story: s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
-		Deps: exposer.Deps{Google: google, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv, Dial: a.dial,
+		Deps: exposer.Deps{Google: google, Consumer: consumer, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv, Dial: a.dial,
 			Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
 				o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story,
 					Holder: kube.HolderName(name, host, os.Getpid()), Ended: kube.EndedHere(host)}
@@ -77,7 +76,34 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 			return exposer.RecordsOf(exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}, x)
 		},
 	}
+	s.job.Deps.Open = s.other
 	return s, nil
+}
+
+// google opens the door to Google as somebody.
+func (s *session) google(tokenFile, impersonate string) (*gcp.Cloud, gcp.Config, error) {
+	a := s.app
+	config, err := gcp.ConfigFromEnv(s.ctx, a.getenv, gcp.Options{UserAgent: "causeway/" + version, AccessTokenFile: tokenFile, Impersonate: impersonate})
+	if err != nil {
+		return nil, config, err
+	}
+	if s.flags.verbose {
+		config.HTTPClient = &http.Client{Transport: teller{http.DefaultTransport, s.story, a.now}}
+	}
+	google, err := gcp.New(s.ctx, config)
+	return google, config, err
+}
+
+// other opens another exposure of the cluster, for one that stands on it.
+func (s *session) other(ctx context.Context, spec exposer.Spec, leaving bool) (exposer.Exposure, error) {
+	deps := s.job.Deps
+	deps.Leaving, deps.Note = leaving, func(string) {} // told of the one that stands on it
+	for _, method := range s.app.methods {
+		if method.Name() == spec.Method {
+			return method.Open(ctx, spec, deps)
+		}
+	}
+	return nil, fmt.Errorf("open exposure %s: this causeway has no method %s", spec.Name, spec.Method)
 }
 
 // timeoutError is the end of --timeout.

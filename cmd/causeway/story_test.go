@@ -83,6 +83,33 @@ func (p *place) merged() {
 	p.says(string(text), "current-context: lab")
 }
 
+// unpack unpacks a handoff.
+func (p *place) unpack(file, dir string) {
+	p.Helper()
+	zipped, err := gzip.NewReader(strings.NewReader(p.read(file)))
+	if err != nil {
+		p.Fatal(err)
+	}
+	for archive := tar.NewReader(zipped); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			p.Fatal(err)
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			p.Fatal(err)
+		}
+		path := filepath.Join(dir, filepath.FromSlash(header.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			p.Fatal(err)
+		}
+		p.write(path, string(content))
+	}
+}
+
 // archived checks what the archive holds, and that no secret lies open in it.
 func (p *place) archived(file string, want ...string) {
 	p.Helper()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"causeway/exposer"
 	"causeway/internal/ui"
@@ -35,6 +36,9 @@ func showTrace(w io.Writer, trace exposer.Trace, colour bool) {
 	ui.Table(w, []string{"verdict", "way", "hop", "what was seen"}, rows, colour)
 	fmt.Fprintln(w)
 	for _, one := range ways[:2] {
+		if !slices.ContainsFunc(trace.Hops, func(h exposer.TraceHop) bool { return h.Way == one.way }) {
+			continue
+		}
 		fmt.Fprintf(w, "%-8s %s: %s\n", one.way, one.words, verdictWords(trace.Of(one.way)))
 	}
 }

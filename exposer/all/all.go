@@ -5,10 +5,11 @@ package all
 import (
 	"causeway/exposer"
 	"causeway/exposer/ilb"
+	"causeway/exposer/psc"
 	"causeway/exposer/route"
 )
 
 // Methods returns every method, in the order in which help texts show them.
 func Methods() []exposer.Method {
-	return []exposer.Method{ilb.Method{}, route.Method{}}
+	return []exposer.Method{ilb.Method{}, route.Method{}, psc.Method{}}
 }

@@ -12,6 +12,7 @@ package ilb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -92,7 +93,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 		return nil, err
 	}
 	if deps.Leaving {
-		if err := x.guests.Refusal(x.spec); err != nil {
+		if err := errors.Join(x.guests.Refusal(x.spec), x.publishedBy(ctx)); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"causeway/exposer"
@@ -111,7 +112,7 @@ func (s endpointStep) Read(ctx context.Context) (exposer.Observed, error) {
 		return exposer.Observed{}, err
 	}
 	if have == nil {
-		return exposer.Observed{Action: exposer.Create, Why: "to " + s.x.attachmentPath()}, nil
+		return exposer.Observed{Action: exposer.Create, Why: fmt.Sprintf("to attachment %s in %s", s.x.attachmentPath()[strings.LastIndex(s.x.attachmentPath(), "/")+1:], s.x.region)}, nil
 	}
 	seen := exposer.Observed{Exists: true, Ours: s.x.marked(have.Description), Action: exposer.Keep, Why: have.Status}
 	if s.x.deps.Leaving {

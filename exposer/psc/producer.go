@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/yaml"
+
 	"causeway/exposer"
 	"causeway/internal/gcp"
 )
@@ -107,6 +109,19 @@ func (s guestStep) want() (exposer.Guest, bool) {
 		}
 	}
 	return guest, true
+}
+
+// YAML is what is written into the cluster, for render.
+func (s guestStep) YAML() (string, error) {
+	want, known := s.want()
+	if !known {
+		return "# the guests of exposure " + s.x.spec.PSC.Exposure + ": the NAT subnet's range and the endpoint's address, once they are known\n", nil
+	}
+	text, err := yaml.Marshal(want)
+	if err != nil {
+		return "", fmt.Errorf("render the guest of exposure %s: %w", s.x.spec.PSC.Exposure, err)
+	}
+	return "# added to the guests of exposure " + s.x.spec.PSC.Exposure + ":\n" + string(text), nil
 }
 
 // Read implements exposer.Step.

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"testing"
+
+	"causeway/exposer/conformance"
+)
+
+// TestTheStoryOfAPublishedExposure makes both halves at once.
+func TestTheStoryOfAPublishedExposure(t *testing.T) {
+	p := standIn(t, "host", conformance.Options{Seed: "psc-consumer", GoogleTime: googleTime})
+	before := p.world.State()
+	p.apply()
+	p.exposed = "shared"
+	both := []string{"--exposure", "host", "--nat-range", "10.200.0.0/28", "--consumer-project", "consumer-project", "--consumer-network", "consumer-vpc",
+		"--consumer-subnet", "clients", "--endpoint-name", "api.prod.example"}
+
+	p.shows("psc-plan", 0, append(p.on("plan", "psc"), both...)...)
+	p.shows("psc-render", 0, append(p.on("render", "psc"), both...)...)
+	p.shows("psc-apply", 0, append(p.on("apply", "psc", "--yes"), both...)...)
+	p.shows("psc-apply-again", 0, append(p.on("apply", "psc", "--yes"), both...)...)
+	p.shows("psc-verify", 0, p.on("verify", "psc")...)
+	p.shows("psc-status", 0, p.on("status", "psc")...)
+	p.shows("psc-handoff", 0, p.on("handoff", "psc", "--secrets", "omit")...)
+
+	p.exposed = "host"
+	p.shows("psc-host-refuses", 4, p.on("destroy", "ilb", "--yes")...)
+	p.exposed = "shared"
+	p.shows("psc-destroy", 0, p.on("destroy", "psc", "--yes")...)
+	p.exposed = "host"
+	p.runs(0, p.on("destroy", "ilb", "--yes")...)
+	if p.world.State() != before {
+		t.Error("Google's side is not as before")
+	}
+}
+
+// TestTheStoryOfTwoHalves is two people: the producer hands over a file, the
+// consumer makes the endpoint from it, without any way to the cluster's API.
+func TestTheStoryOfTwoHalves(t *testing.T) {
+	p := standIn(t, "base", conformance.Options{Seed: "psc-consumer", GoogleTime: googleTime})
+	before := p.world.State()
+	p.apply()
+	p.exposed = "half"
+	p.shows("psc-producer-apply", 0, p.on("apply", "psc", "--yes", "--exposure", "base", "--nat-range", "10.200.0.0/28", "--consumer", "consumer-project=2")...)
+	p.shows("psc-producer-handoff", 0, p.on("handoff", "psc")...)
+	p.unpack("handoff-half.tar.gz", "handed")
+
+	cluster := p.env["KUBECONFIG"]
+	p.env["KUBECONFIG"] = "/nonexistent"
+	consumer := []string{"--consume", "handed/causeway-half/psc.yaml", "--consumer-project", "consumer-project", "--consumer-network", "consumer-vpc", "--consumer-subnet", "clients"}
+	p.shows("psc-consumer-plan", 0, append([]string{"plan", "psc"}, consumer...)...)
+	p.shows("psc-consumer-apply", 0, append([]string{"apply", "psc", "--yes"}, consumer...)...)
+	p.mode("causeway-private-cluster-psc-end.kubeconfig", 0o600)
+	p.says(p.read("causeway-private-cluster-psc-end.kubeconfig"), "tls-server-name: 10.156.0.", "server: https://10.156.0.")
+	p.shows("psc-consumer-destroy", 0, "destroy", "psc", "--yes", "--project", "lab-project", "--location", "europe-west3", "--cluster", "private-cluster", "--name", "private-cluster-psc-end")
+	p.env["KUBECONFIG"] = cluster
+	p.runs(0, p.on("destroy", "psc", "--yes")...)
+	p.exposed = "base"
+	p.runs(0, p.on("destroy", "ilb", "--yes")...)
+	if p.world.State() != before {
+		t.Error("Google's side is not as before")
+	}
+}
