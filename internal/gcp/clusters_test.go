@@ -26,6 +26,7 @@ func TestClustersOfEveryKind(t *testing.T) {
 		Subnetwork: Ref{Project: "lab-project", Region: "europe-west3", Name: "default"},
 		PodCIDR:    netip.MustParsePrefix("10.36.0.0/14"), ServiceCIDR: netip.MustParsePrefix("10.40.0.0/20"),
 		L4ILBSubsetting: true, Authorized: AuthorizedNetworks{Enabled: true}, NewEndpointsConfig: true,
+		ReleaseChannel: "REGULAR", VPCNative: true, StackType: "IPV4", HTTPLoadBalancing: true,
 	}
 	for seed, change := range map[string]func(*Cluster){
 		"lab":          func(*Cluster) {},
