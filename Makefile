@@ -1,12 +1,13 @@
 # causeway. `make` alone lists the targets.
 SHELL   := /bin/bash
 GO      ?= go
+LINE    ?= static
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build setup tools test lint e2e demo lab lab-down bench golden docs clean
+.PHONY: help build setup tools test lint e2e demo demo-route lab lab-down bench golden docs clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,14 +35,17 @@ lint: ## gofmt, go vet, staticcheck, import rules
 	cd lab && $(GO) vet -tags e2e ./... && ../bin/staticcheck -tags e2e ./...
 	$(GO) test -count=1 -run 'TestImportRules' ./internal/house
 
-lab: build lab-tools ## bring the lab up and leave it up
-	@cd lab && $(GO) run . up
+lab: build lab-tools ## bring the lab up and leave it up (LINE=vpn or hub: packets follow the configuration)
+	@cd lab && $(GO) run . up --line $(LINE)
 
 lab-down: ## take the lab away
 	@cd lab && $(GO) run . down
 
 demo: build lab-tools ## the whole main job in the lab, from nothing to nothing
 	@cd lab && $(GO) run . demo
+
+demo-route: build lab-tools ## the routed way in the lab: VPN, BGP and the peerings, with real packets
+	@cd lab && $(GO) run . demo --route
 
 e2e: build lab-tools ## the demo's assertions, and more, as tests
 	@scripts/gotest.sh -C lab -tags e2e ./...

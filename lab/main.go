@@ -6,6 +6,7 @@
 //	go run . status   how it is
 //	go run . down     take it away, and prove that the machine is as it was
 //	go run . demo     causeway's main job in it, from nothing to nothing
+//	                  --route: the routed way; --small: without networks and a node
 package main
 
 import (
@@ -27,21 +28,34 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-const usage = `usage: lab up [--line static|vpn|hub] | down | status | demo [--small]
+const usage = `usage: lab up [--line static|vpn|hub] | down | status | demo [--small|--route]
 `
 
+// request is what the arguments ask for.
+type request struct {
+	verb         string
+	line         topology.Line
+	small, route bool
+}
+
 // parse reads the verb and its one flag.
-func parse(args []string) (verb string, line topology.Line, small, ok bool) {
+func parse(args []string) (r request, ok bool) {
+	if len(args) == 0 {
+		return r, false
+	}
+	r.verb = args[0]
 	switch {
 	case len(args) == 1:
-		return args[0], line, false, true
-	case len(args) == 2 && args[0] == "demo" && args[1] == "--small":
-		return args[0], line, true, true
-	case len(args) == 3 && args[0] == "up" && args[1] == "--line":
-		line, err := topology.ParseLine(args[2])
-		return args[0], line, false, err == nil
+		return r, true
+	case len(args) == 2 && r.verb == "demo":
+		r.small, r.route = args[1] == "--small", args[1] == "--route"
+		return r, r.small || r.route
+	case len(args) == 3 && r.verb == "up" && args[1] == "--line":
+		var err error
+		r.line, err = topology.ParseLine(args[2])
+		return r, err == nil
 	}
-	return "", line, false, false
+	return r, false
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -53,15 +67,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "lab:", err)
 		return 1
 	}
-	verb, line, small, ok := parse(args)
+	asked, ok := parse(args)
 	if !ok {
 		fmt.Fprint(stderr, usage)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	lab := life.Lab{Place: p, Out: stderr, Line: line}
-	switch verb {
+	lab := life.Lab{Place: p, Out: stderr, Line: asked.line}
+	switch asked.verb {
 	case "up":
 		state, err := lab.Up(ctx)
 		if err != nil {
@@ -72,7 +86,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "down":
 		return report(lab.Down(ctx), stderr)
 	case "demo":
-		return report(demo.Demo{Place: p, Root: "..", Out: stdout, Getenv: os.Getenv, Small: small}.Run(ctx), stderr)
+		return report(demo.Demo{Place: p, Root: "..", Out: stdout, Getenv: os.Getenv, Small: asked.small, Route: asked.route}.Run(ctx), stderr)
 	case "status":
 		return status(lab, stdout, stderr)
 	}

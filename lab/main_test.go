@@ -7,28 +7,27 @@ import (
 )
 
 func TestVerbsAndTheirFlags(t *testing.T) {
-	type parsed struct {
-		verb      string
-		line      topology.Line
-		small, ok bool
-	}
 	for _, c := range []struct {
 		args []string
-		want parsed
+		want request
+		ok   bool
 	}{
-		{[]string{"up"}, parsed{"up", topology.LineStatic, false, true}},
-		{[]string{"up", "--line", "static"}, parsed{"up", topology.LineStatic, false, true}},
-		{[]string{"up", "--line", "vpn"}, parsed{"up", topology.LineVPN, false, true}},
-		{[]string{"up", "--line", "hub"}, parsed{"up", topology.LineHub, false, true}},
-		{[]string{"demo", "--small"}, parsed{"demo", topology.LineStatic, true, true}},
-		{[]string{"up", "--line", "interconnect"}, parsed{"up", topology.LineStatic, false, false}},
-		{[]string{"down", "--line", "vpn"}, parsed{}},
-		{[]string{"up", "--small"}, parsed{}},
-		{nil, parsed{}},
+		{[]string{"up"}, request{verb: "up"}, true},
+		{[]string{"up", "--line", "static"}, request{verb: "up"}, true},
+		{[]string{"up", "--line", "vpn"}, request{verb: "up", line: topology.LineVPN}, true},
+		{[]string{"up", "--line", "hub"}, request{verb: "up", line: topology.LineHub}, true},
+		{[]string{"demo"}, request{verb: "demo"}, true},
+		{[]string{"demo", "--small"}, request{verb: "demo", small: true}, true},
+		{[]string{"demo", "--route"}, request{verb: "demo", route: true}, true},
+		{[]string{"demo", "--hub"}, request{}, false},
+		{[]string{"demo", "--small", "--route"}, request{}, false},
+		{[]string{"up", "--line", "interconnect"}, request{}, false},
+		{[]string{"down", "--line", "vpn"}, request{}, false},
+		{[]string{"up", "--small"}, request{}, false},
+		{nil, request{}, false},
 	} {
-		var got parsed
-		if got.verb, got.line, got.small, got.ok = parse(c.args); got != c.want {
-			t.Errorf("%v: %+v, want %+v", c.args, got, c.want)
+		if got, ok := parse(c.args); ok != c.ok || ok && got != c.want {
+			t.Errorf("%v: %+v, %t, want %+v, %t", c.args, got, ok, c.want, c.ok)
 		}
 	}
 }

@@ -148,6 +148,8 @@ func (w *Want) routes(line topology.Line, f gcptest.Fabric) {
 		}
 	}
 	learned := w.learned(f, vpc, fixed)
+	away := elsewhere(vpc, learned, fixed)
+	w.add(topology.VPC, away, netip.Addr{}) // before what was learned to the same range
 	w.add(topology.VPC, learned, topology.NodeIP)
 	if exported(f, vpc) {
 		w.add(topology.Master, through(learned, topology.Peering.A.Address.Addr()), topology.MasterIP)
@@ -204,6 +206,24 @@ func (w *Want) learned(f gcptest.Fabric, n gcptest.NetworkView, fixed []netip.Pr
 		routes = append(routes, netns.Route{To: to, Via: slices.Compact(hops)})
 	}
 	return without(routes, fixed)
+}
+
+// learnedPriority is what a learned route has against a static one's priority: the
+// MED that far sides send when they send none.
+const learnedPriority = 100
+
+// elsewhere are the static routes that count: where they lead nobody of the lab is.
+// Among routes to the same range the lower priority goes before, and at equal ones
+// the static one. Those to everywhere count for nothing that is learned.
+func elsewhere(n gcptest.NetworkView, learned []netns.Route, fixed []netip.Prefix) []netns.Route {
+	var list []netns.Route
+	for _, s := range n.Static {
+		loses := s.Priority > learnedPriority && slices.ContainsFunc(learned, func(r netns.Route) bool { return r.To == s.Range })
+		if s.Range.Bits() > 0 && !loses {
+			list = append(list, netns.Route{To: s.Range})
+		}
+	}
+	return without(list, fixed)
 }
 
 // hop is the far end of the link that a session goes over.

@@ -102,6 +102,12 @@ func routes(w Want) []string {
 
 const far = "172.31.0.0/16"
 
+// static gives the cluster's network a static route.
+func static(f *gcptest.Fabric, to string, priority uint32) {
+	n := network(f, vpcPath)
+	n.Static = append(n.Static, gcptest.Static{Range: prefix(to), Priority: priority})
+}
+
 func TestRoutesOfTheVPNLine(t *testing.T) {
 	west3, west4 := topology.Region, topology.FarRegion
 	for name, c := range map[string]struct {
@@ -153,6 +159,21 @@ func TestRoutesOfTheVPNLine(t *testing.T) {
 				network(f, vpcPath).RoutingMode = "GLOBAL"
 			},
 			[]string{"cw-master 172.31.0.0/16 via 100.64.20.1", "cw-vpc 172.31.0.0/16 via 169.254.8.6"},
+		},
+		"a narrower static route leads elsewhere": {
+			func(f *gcptest.Fabric) { tunnel(f, vpcPath, west3, 0, far); static(f, "172.31.16.0/20", 1000) },
+			[]string{"cw-master 172.31.0.0/16 via 100.64.20.1", "cw-vpc 172.31.0.0/16 via 169.254.8.2", "cw-vpc 172.31.16.0/20"},
+		},
+		"a static route to the same range goes before at the same priority": {
+			func(f *gcptest.Fabric) { tunnel(f, vpcPath, west3, 0, far); static(f, far, 100) },
+			[]string{"cw-master 172.31.0.0/16 via 100.64.20.1", "cw-vpc 172.31.0.0/16"},
+		},
+		"and behind at a higher one": {
+			func(f *gcptest.Fabric) { tunnel(f, vpcPath, west3, 0, far); static(f, far, 101) },
+			[]string{"cw-master 172.31.0.0/16 via 100.64.20.1", "cw-vpc 172.31.0.0/16 via 169.254.8.2"},
+		},
+		"a static route to the internet, or within a subnet, takes nothing away": {
+			func(f *gcptest.Fabric) { static(f, "0.0.0.0/0", 0); static(f, "10.156.0.64/26", 0) }, nil,
 		},
 		"what the far side announces within subnet routes does not count": {
 			func(f *gcptest.Fabric) {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -34,28 +35,41 @@ type Demo struct {
 	Out    io.Writer
 	Getenv func(string) string
 	Small  bool // the smaller form even where the whole lab could run
+	Route  bool // the routed way instead: VPN, BGP and the peerings
 }
 
 // takeAwayBound bounds the end of a demo that was interrupted.
 const takeAwayBound = 3 * time.Minute
 
 // Run runs the whole lab's demo, or says why it can't and runs the smaller form.
+// The routed way has none: its packets need networks.
 func (d Demo) Run(ctx context.Context) error {
 	report := &report{out: d.Out, began: time.Now()}
 	if d.Small {
 		fmt.Fprintln(d.Out, "The smaller form was asked for.")
 		return d.small(ctx, report)
 	}
-	if _, problems := machine.Check(d.Place, topology.LineStatic); len(problems) > 0 {
-		if !fatal(problems) {
+	acts := []act{d.mainJob()}
+	if d.Route {
+		acts = []act{d.routedWay(), d.hubWay()}
+	}
+	if _, problems := machine.Check(d.Place, acts[0].line); len(problems) > 0 {
+		switch {
+		case d.Route:
+			return fmt.Errorf("the routed way is shown in the whole lab alone: %w", problems)
+		case !fatal(problems):
 			return fmt.Errorf("%w\n(or the smaller form, without a node: go run . demo --small)", problems)
 		}
 		fmt.Fprintf(d.Out, "The whole lab cannot run here:\n%s\nThe same job runs in its smaller form instead.\n", problems)
 		return d.small(ctx, report)
 	}
-	err := d.whole(ctx, report)
+	err := d.play(ctx, report, acts)
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(context.Canceled, err)
+	}
+	if err == nil {
+		report.table()
+		fmt.Fprint(d.Out, acts[len(acts)-1].after)
 	}
 	return err
 }
@@ -73,20 +87,66 @@ func (d Demo) tools() site.Tools {
 	return site.Tools{Causeway: filepath.Join(d.Root, "bin", "causeway"), Script: filepath.Join(d.Root, "scripts", "verify.sh")}
 }
 
-// whole runs the demo in the whole lab: its own, or one that is up, which stays.
-func (d Demo) whole(ctx context.Context, r *report) (err error) {
+// act is what is shown in one lab.
+type act struct {
+	title     string
+	line      topology.Line
+	introduce func(daemon.State)
+	tour      func(stage) tourist
+	after     string // the demo's very last words
+}
+
+// stage is where a tour goes.
+type stage struct {
+	demo   Demo
+	report *report
+	s      *site.Site
+	out    io.Writer // indented
+}
+
+// tourist is one tour of the lab.
+type tourist interface {
+	run(context.Context) error
+	// leave takes what is left of the tour out of a lab that stays up.
+	leave(context.Context) error
+}
+
+// play plays the acts one after the other. In a lab that is up already only the
+// act of its line can be played.
+func (d Demo) play(ctx context.Context, r *report, acts []act) error {
 	story := &indent{w: d.Out}
-	lab := life.Lab{Place: d.Place, Out: story}
+	state, err := life.Lab{Place: d.Place, Out: story}.Status()
+	if err == nil && state.Phase == daemon.Ready && len(acts) > 1 {
+		config, err := daemon.ReadConfig(d.Place)
+		if err != nil {
+			return err
+		}
+		if at := slices.IndexFunc(acts, func(a act) bool { return a.line == config.Line }); at >= 0 {
+			fmt.Fprintf(d.Out, "A lab with the line %s is up: only the demo's part on this line is shown.\n", config.Line)
+			acts = acts[at : at+1]
+		}
+	}
+	for _, a := range acts {
+		if err := d.act(ctx, r, story, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// act plays one act in the whole lab: its own, or one that is up, which stays.
+func (d Demo) act(ctx context.Context, r *report, story *indent, a act) (err error) {
+	lab := life.Lab{Place: d.Place, Out: story, Line: a.line}
 	_, statusErr := lab.Status()
 	own := statusErr != nil // none, or the rest of one, which up clears away
 	var state daemon.State
-	took := r.part("The lab: three networks, a private cluster, Google's APIs", func() error {
+	took := r.part(a.title, func() error {
 		if !own {
 			fmt.Fprintln(d.Out, "A lab is up already: the demo runs in it, and leaves it up.")
 		}
 		state, err = lab.Up(ctx)
 		if err == nil {
-			d.introduce(state)
+			a.introduce(state)
 		}
 		return err
 	})
@@ -100,9 +160,6 @@ func (d Demo) whole(ctx context.Context, r *report) (err error) {
 			defer cancel()
 			down := r.part("The lab goes, and the machine is as it was", func() error { return lab.Down(late) })
 			err = errors.Join(err, down)
-			if err == nil {
-				r.table()
-			}
 		}()
 	}
 	dir := filepath.Join(d.Place.Run, "demo")
@@ -115,13 +172,10 @@ func (d Demo) whole(ctx context.Context, r *report) (err error) {
 	}
 	defer s.Close()
 	defer os.RemoveAll(dir)
-	tour := &tour{demo: d, report: r, s: s, out: story}
+	tour := a.tour(stage{demo: d, report: r, s: s, out: story})
 	err = tour.run(ctx)
 	if !own {
 		err = errors.Join(err, tour.leave(ctx))
-		if err == nil {
-			r.table()
-		}
 	}
 	return err
 }
@@ -195,7 +249,7 @@ func (i *indent) line(text string) error {
 }
 
 func prompted(text string) bool {
-	for _, who := range []string{"operator", "far", "provider"} {
+	for _, who := range []string{"operator", "far", "provider", "somebody"} {
 		if strings.HasPrefix(text, who+"$ ") {
 			return true
 		}

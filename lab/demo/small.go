@@ -26,7 +26,7 @@ func (d Demo) small(ctx context.Context, r *report) (err error) {
 		return fmt.Errorf("run the smaller form: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	t := &smallTour{tour: tour{demo: d, report: r, out: &indent{w: d.Out}}}
+	t := &smallTour{tour: tour{stage: stage{demo: d, report: r, out: &indent{w: d.Out}}}}
 	defer func() {
 		if t.lab == nil {
 			return
@@ -45,10 +45,7 @@ type smallTour struct {
 }
 
 func (t *smallTour) all(ctx context.Context, dir string) error {
-	for _, part := range []struct {
-		title string
-		do    func(context.Context) error
-	}{
+	return t.parts(ctx, []part{
 		{"The smaller lab: a real API server, Google's APIs, and nginx", func(ctx context.Context) error { return t.start(ctx, dir) }},
 		{"The plan: only reads", t.plan},
 		{"The apply", t.apply},
@@ -62,12 +59,7 @@ func (t *smallTour) all(ctx context.Context, dir string) error {
 		{"Client certificates: --client-auth mtls", t.mtls},
 		{"What the requests felt of the rotation", t.felt},
 		{"Destroy, and the proof that nothing is left", t.destroy},
-	} {
-		if err := t.report.part(part.title, func() error { return part.do(ctx) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (t *smallTour) start(ctx context.Context, dir string) error {

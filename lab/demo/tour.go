@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +15,9 @@ import (
 	"causeway/lab/topology"
 )
 
-// tour is the demo in the whole lab.
+// tour is the main job in the whole lab.
 type tour struct {
-	demo   Demo
-	report *report
-	s      *site.Site
-	out    io.Writer // indented
+	stage
 
 	operator site.Session
 	far      site.Session // with the first kubeconfig
@@ -36,6 +32,15 @@ const (
 	nameMTLS = "mtls"
 )
 
+// mainJob is the demo's one act without --route.
+func (d Demo) mainJob() act {
+	return act{
+		title: "The lab: three networks, a private cluster, Google's APIs", line: topology.LineStatic, introduce: d.introduce,
+		tour:  func(on stage) tourist { return &tour{stage: on} },
+		after: "\nThe routed way (VPN, BGP and the peerings, with packets that follow them): make demo-route\n",
+	}
+}
+
 func (d Demo) introduce(state daemon.State) {
 	fmt.Fprintf(d.Out, `
 # The operator works on a machine of the cluster's VPC, with a Google access token and
@@ -43,6 +48,11 @@ func (d Demo) introduce(state daemon.State) {
 # and none to the control plane %s. What follows is run in their network namespaces
 # (%s, %s). Google's APIs are the emulator:
 `, topology.FarHost, topology.FarCIDR, topology.SubnetCIDR, topology.MasterIP, topology.VPC, topology.Far)
+	d.environment(state)
+}
+
+// environment shows what points the operator's tools at the emulator.
+func (d Demo) environment(state daemon.State) {
 	for _, v := range state.Env {
 		if v.Name != "KUBECONFIG" {
 			fmt.Fprintf(d.Out, "#   %s=%s\n", v.Name, v.Value)
@@ -61,10 +71,7 @@ func (t *tour) run(ctx context.Context) error {
 			t.flow.Stop()
 		}
 	}()
-	for _, part := range []struct {
-		title string
-		do    func(context.Context) error
-	}{
+	return t.parts(ctx, []part{
 		{"What the cluster is and runs before", t.prepare},
 		{"The plan: only reads", t.plan},
 		{"The apply", t.apply},
@@ -78,8 +85,19 @@ func (t *tour) run(ctx context.Context) error {
 		{"Meanwhile, client certificates: --client-auth mtls", t.mtls},
 		{"What the requests felt of the rotation", t.felt},
 		{"Destroy, and the proof that nothing is left", t.destroy},
-	} {
-		if err := t.report.part(part.title, func() error { return part.do(ctx) }); err != nil {
+	})
+}
+
+// part is one part of a tour.
+type part struct {
+	title string
+	do    func(context.Context) error
+}
+
+// parts does them one after the other, up to the first that fails.
+func (s stage) parts(ctx context.Context, list []part) error {
+	for _, one := range list {
+		if err := s.report.part(one.title, func() error { return one.do(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -113,11 +131,8 @@ func (t *tour) prepare(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if t.before, err = t.s.Take(ctx); err != nil {
+	if t.before, err = untouched(ctx, t.s); err != nil {
 		return err
-	}
-	if len(t.before.Mentions("causeway")) > 0 {
-		return errors.New("this lab holds exposures of causeway already: destroy them, or take the lab away (make lab-down), then run the demo again")
 	}
 	who, err := t.s.Far("nobody", nil)
 	if err != nil {

@@ -1,17 +1,23 @@
 //go:build e2e
 
-// Package e2eroute proves that the lab's packets follow the emulator's
-// configuration: each switch of it is turned off and on again over Google's REST
-// APIs, and the far side asks the control plane meanwhile. causeway has no part in
-// it: what moves packets here is what causeway's own tests build upon.
+// Package e2eroute proves the routed way with packets: causeway makes the line and
+// its settings, the far side's half comes from what is handed over, and then each
+// switch is turned off behind causeway's back and on again. The far side's requests
+// must follow, and causeway must name what is missing.
 //
 //	make e2e
 package e2eroute
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,62 +72,153 @@ func (r *rig) after(back func(context.Context) error) {
 	})
 }
 
+// within is part of the test, under a name of its own.
+func (r *rig) within(name string, f func()) {
+	outer := r.T
+	passed := outer.Run(name, func(t *testing.T) {
+		r.T = t
+		defer func() { r.T = outer }()
+		f()
+	})
+	if !passed {
+		outer.FailNow() // what follows begins with all in place
+	}
+}
+
 // answers and silent say how the control plane's addresses are to behave.
 func (r *rig) answers(to ...netip.AddrPort) {
 	r.Helper()
-	for _, one := range to {
-		r.ok(lab.AwaitAnswer(r.ctx, one, change))
-	}
+	r.each(to, lab.AwaitAnswer)
 }
 
 func (r *rig) silent(to ...netip.AddrPort) {
 	r.Helper()
-	for _, one := range to {
-		r.ok(lab.AwaitSilence(r.ctx, one, change))
+	r.each(to, lab.AwaitSilence)
+}
+
+func (r *rig) each(to []netip.AddrPort, await func(context.Context, netip.AddrPort, time.Duration) error) {
+	r.Helper()
+	errs := make([]error, len(to))
+	var all sync.WaitGroup
+	for i, one := range to {
+		all.Go(func() { errs[i] = await(r.ctx, one, change) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		r.ok(err)
 	}
 }
 
-// line makes a line in a region, with the far side's half when it is asked for, and
-// has both gone at the end of the test.
-func (r *rig) line(name, region string, far bool) handmade.Line {
-	r.Helper()
-	l := handmade.Line{Site: lab, Project: topology.Project, Network: topology.Network, Region: region, Name: name, ASN: 64514, FarASN: 65010}
-	r.after(l.Remove)
-	r.ok(l.Make(r.ctx))
-	r.after(lab.FarDown)
-	if far {
-		r.ok(l.FarUp(r.ctx, handmade.RightKey))
-	}
-	return l
+// exposure is one of the routed way that a test makes.
+type exposure struct {
+	*rig
+	name, cluster string
+	flags         []string // of plan and apply
+	operator, far site.Session
+	folder        string // where the far side has what was handed over for the line
 }
 
-// export, authorize and global are the settings, for the table of switches.
-func (r *rig) export(on bool) {
+// expose prepares an exposure, and has it destroyed at the end of the test.
+func (r *rig) expose(name, cluster string, flags ...string) *exposure {
 	r.Helper()
-	r.ok(handmade.ExchangeRoutes(r.ctx, lab, topology.Project, topology.Network, handmade.ClusterPeering, on, false))
-}
-
-func (r *rig) authorize(cluster string, networks ...netip.Prefix) {
-	r.Helper()
-	r.ok(handmade.Authorize(r.ctx, lab, cluster, networks...))
-}
-
-func (r *rig) global(on bool) {
-	r.Helper()
-	for _, cluster := range topology.LineVPN.Clusters() {
-		r.ok(handmade.SetGlobalAccess(r.ctx, lab, cluster, on))
-	}
-}
-
-// settings puts all that is not the line itself in place, and back at the end.
-func (r *rig) settings() {
-	r.Helper()
-	r.export(true)
+	who, err := lab.Operator(name)
+	r.ok(err)
+	x := &exposure{rig: r, name: name, cluster: cluster, flags: flags, operator: lab.Session(who, nil)}
 	r.after(func(ctx context.Context) error {
-		return handmade.ExchangeRoutes(ctx, lab, topology.Project, topology.Network, handmade.ClusterPeering, false, false)
+		if err := lab.Run(ctx, x.operator.Who, x.command("destroy", "--yes")...).Want(0); err != nil {
+			return err
+		}
+		after, err := lab.Take(ctx)
+		if left := after.Mentions("causeway-" + name); err == nil && len(left) > 0 {
+			err = fmt.Errorf("after destroy: left of it: %s", strings.Join(left, "; "))
+		}
+		return err
 	})
-	for _, cluster := range topology.LineVPN.Clusters() {
-		r.authorize(cluster, topology.FarCIDR)
-		r.after(func(ctx context.Context) error { return handmade.Authorize(ctx, lab, cluster) })
+	return x
+}
+
+// ourLine are the flags by which causeway makes a line.
+func ourLine(more ...string) []string {
+	return append([]string{"--vpn", "--peer", "other", "--peer-asn", "65010", "--psk-dir", "keys", "--peer-address", "198.51.100.1,198.51.100.2"}, more...)
+}
+
+func (x *exposure) command(verb string, more ...string) []string {
+	return append([]string{"causeway", verb, "route", "--location", topology.Location, "--cluster", x.cluster, "--name", x.name}, more...)
+}
+
+// applying is the command of an apply.
+func (x *exposure) applying(more ...string) []string {
+	args := x.command("apply", "--client-cidr", topology.FarCIDR.String(), "--role", "cluster-admin", "--yes")
+	return append(append(args, x.flags...), more...)
+}
+
+func (x *exposure) apply() {
+	x.Helper()
+	x.ok(lab.Run(x.ctx, x.operator.Who, x.applying()...).Want(0))
+}
+
+// handOver carries what causeway hands over to an empty home of the far side.
+func (x *exposure) handOver() {
+	x.Helper()
+	x.ok(lab.Run(x.ctx, x.operator.Who, x.command("handoff")...).Want(0))
+	who, err := lab.Far(x.name, nil)
+	x.ok(err)
+	x.far = lab.Session(who, nil)
+	x.folder, err = x.far.Receive(x.ctx, filepath.Join(x.operator.Who.Home, "handoff-"+x.name+".tar.gz"))
+	x.ok(err)
+}
+
+// farUp starts the far side's half, and has it gone at the end of the test.
+func (x *exposure) farUp() {
+	x.Helper()
+	x.ok(lab.FarUp(x.ctx, x.folder))
+}
+
+// verdict is what causeway verify is to say of a way: a hop's verdict and its code.
+// The zero one is that all hops are well.
+type verdict struct{ worst, code string }
+
+// How a hop stands, in causeway's words.
+const (
+	good   = "ok"
+	warns  = "warns"
+	waits  = "waits"
+	closed = "broken"
+)
+
+// hop is one of causeway's.
+type hop struct{ Way, Name, Verdict, Code string }
+
+func (v verdict) exit() int {
+	if v.worst == closed {
+		return 5
+	}
+	return 0
+}
+
+// says has causeway verify the way, and wants its verdict.
+func (x *exposure) says(want verdict) {
+	x.Helper()
+	r := lab.Run(x.ctx, x.operator.Who, x.command("verify", "-o", "json")...)
+	x.ok(r.Want(want.exit()))
+	var answer struct{ Trace struct{ Hops []hop } }
+	if err := json.Unmarshal([]byte(r.Stdout), &answer); err != nil {
+		x.Fatalf("%s: %v:\n%s", r.Line, err, r.Text())
+	}
+	hops := answer.Trace.Hops
+	ok := slices.ContainsFunc(hops, func(h hop) bool { return h.Verdict == want.worst && h.Code == want.code })
+	if want == (verdict{}) {
+		ok = len(hops) > 0 && !slices.ContainsFunc(hops, func(h hop) bool { return h.Verdict != good })
+	}
+	if !ok {
+		x.Errorf("%s: not %+v:\n%s", r.Line, want, r.Stdout)
 	}
 }
+
+// router is somebody's hand on the router of a line that causeway made.
+func (x *exposure) router(region string) handmade.Router {
+	return handmade.Router{Site: lab, Project: topology.Project, Region: region, Name: "causeway-" + x.name}
+}
+
+// tunnel is the name of a tunnel of the line.
+func (x *exposure) tunnel(i int) string { return fmt.Sprintf("causeway-%s-%d", x.name, i) }

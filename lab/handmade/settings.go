@@ -58,3 +58,18 @@ func updateCluster(ctx context.Context, s *site.Site, cluster string, ip map[str
 	})
 	return err
 }
+
+// StaticRoute makes a static route of the clusters' network that leads to a machine
+// which is not there.
+func StaticRoute(ctx context.Context, s *site.Site, name string, to netip.Prefix) error {
+	_, err := s.GoogleCall(ctx, "POST", "compute/v1/projects/"+topology.Project+"/global/routes", map[string]any{
+		"name": name, "network": "projects/" + topology.Project + "/global/networks/" + topology.Network, "destRange": to.String(), "nextHopIp": "10.156.0.99",
+	})
+	return err
+}
+
+// DropRoute deletes it.
+func DropRoute(ctx context.Context, s *site.Site, name string) error {
+	_, err := s.GoogleCall(ctx, "DELETE", "compute/v1/projects/"+topology.Project+"/global/routes/"+name, nil)
+	return err
+}

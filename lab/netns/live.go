@@ -103,7 +103,8 @@ func (s *Space) SetAddress(link string, p netip.Prefix) error {
 	return nil
 }
 
-// Route is a route that may have several next hops, which share the traffic.
+// Route is a route that may have several next hops, which share the traffic. One
+// without any leads nowhere: its packets are lost.
 type Route struct {
 	To     netip.Prefix
 	Via    []netip.Addr
@@ -180,6 +181,10 @@ func toKernel(r Route) *netlink.Route {
 	k := &netlink.Route{Dst: ipNet(r.To.Masked()), Protocol: Protocol}
 	if r.Source.IsValid() {
 		k.Src = net.IP(r.Source.AsSlice())
+	}
+	if len(r.Via) == 0 {
+		k.Type = unix.RTN_BLACKHOLE
+		return k
 	}
 	if len(r.Via) == 1 {
 		k.Gw = net.IP(r.Via[0].AsSlice())

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"causeway/internal/gcptest"
@@ -35,16 +36,63 @@ func SetSource(birdConf string, source netip.Addr) (string, error) {
 
 // FarUp is the far side's engineer: takes bird.conf out of the folder that was
 // handed over, sets its source address, and starts tunnels and router with the
-// pre-shared keys (by the tunnel's name or Google's outside address).
-func (s *Site) FarUp(ctx context.Context, dir string, keys map[string]string) error {
-	text, err := os.ReadFile(filepath.Join(dir, "bird.conf"))
+// pre-shared keys that lie beside it (TUNNEL.psk).
+func (s *Site) FarUp(ctx context.Context, dir string) error {
+	text, keys, err := Handed(dir)
 	if err != nil {
-		return fmt.Errorf("configure the far side: %w", err)
+		return err
 	}
-	return s.FarUpWith(ctx, string(text), keys)
+	return s.FarUpWith(ctx, text, keys)
 }
 
-// FarUpWith is FarUp with the text of a bird.conf.
+// Handed reads what was handed over for the far side's line: bird.conf, and the
+// pre-shared keys by the tunnel's name.
+func Handed(dir string) (birdConf string, keys map[string]string, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, "bird.conf"))
+	if err != nil {
+		return "", nil, fmt.Errorf("read what was handed over: %w", err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.psk"))
+	if err != nil {
+		return "", nil, fmt.Errorf("read what was handed over: %w", err)
+	}
+	keys = map[string]string{}
+	for _, file := range files {
+		key, err := os.ReadFile(file)
+		if err != nil {
+			return "", nil, fmt.Errorf("read what was handed over: %w", err)
+		}
+		keys[strings.TrimSuffix(filepath.Base(file), ".psk")] = string(key)
+	}
+	return string(text), keys, nil
+}
+
+// Receive is the far side's engineer, who got an archive of causeway handoff:
+// unpacks it at home and puts its kubeconfig, if it holds one, where kubectl looks
+// for it. It returns the folder of the line's files.
+func (n Session) Receive(ctx context.Context, archive string) (string, error) {
+	content, err := os.ReadFile(archive)
+	if err != nil {
+		return "", fmt.Errorf("receive the handoff: %w", err)
+	}
+	name := filepath.Base(archive)
+	if err := os.WriteFile(filepath.Join(n.Who.Home, name), content, 0o600); err != nil {
+		return "", fmt.Errorf("receive the handoff: %w", err)
+	}
+	if _, err := n.Do(ctx, "tar", "xzf", name); err != nil {
+		return "", err
+	}
+	folder := "causeway-" + strings.TrimSuffix(strings.TrimPrefix(name, "handoff-"), ".tar.gz")
+	if exists(filepath.Join(n.Who.Home, folder, "kubeconfig")) { // not with --secrets omit
+		if _, err := n.Do(ctx, "cp", filepath.Join(folder, "kubeconfig"), ".kube/config"); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(n.Who.Home, folder, "line"), nil
+}
+
+// FarUpWith is FarUp with the text of a bird.conf, and keys by the tunnel's name or
+// by Google's outside address.
 func (s *Site) FarUpWith(ctx context.Context, birdConf string, keys map[string]string) error {
 	text, err := SetSource(birdConf, topology.FarHost)
 	if err != nil {
