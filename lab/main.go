@@ -4,6 +4,8 @@
 //	go run . up       bring it up; prints how to point causeway, kubectl and gcloud at it
 //	                  --line vpn: packets follow the emulator; --line hub: by a hub VPC
 //	go run . status   how it is
+//	go run . far DIR  the far side's half, from the folder line/ that causeway handed
+//	                  over; far alone tells how it does, far down takes it away
 //	go run . down     take it away, and prove that the machine is as it was
 //	go run . demo     causeway's main job in it, from nothing to nothing
 //	                  --route: the routed way; --small: without networks and a node
@@ -28,7 +30,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-const usage = `usage: lab up [--line static|vpn|hub] | down | status | demo [--small|--route]
+const usage = `usage: lab up [--line static|vpn|hub] | down | status | far [DIR|down] | demo [--small|--route]
 `
 
 // request is what the arguments ask for.
@@ -36,6 +38,7 @@ type request struct {
 	verb         string
 	line         topology.Line
 	small, route bool
+	folder       string // for the verb far
 }
 
 // parse reads the verb and its one flag.
@@ -47,6 +50,9 @@ func parse(args []string) (r request, ok bool) {
 	switch {
 	case len(args) == 1:
 		return r, true
+	case len(args) == 2 && r.verb == "far":
+		r.folder = args[1]
+		return r, r.folder != ""
 	case len(args) == 2 && r.verb == "demo":
 		r.small, r.route = args[1] == "--small", args[1] == "--route"
 		return r, r.small || r.route
@@ -87,6 +93,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return report(lab.Down(ctx), stderr)
 	case "demo":
 		return report(demo.Demo{Place: p, Root: "..", Out: stdout, Getenv: os.Getenv, Small: asked.small, Route: asked.route}.Run(ctx), stderr)
+	case "far":
+		return report(farSide(ctx, lab, asked.folder, stdout), stderr)
 	case "status":
 		return status(lab, stdout, stderr)
 	}

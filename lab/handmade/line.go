@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"causeway/lab/topology"
 )
@@ -56,6 +57,7 @@ func (l Line) Make(ctx context.Context) error {
 	for i, address := range outside {
 		interfaces = append(interfaces, map[string]any{"id": i, "ipAddress": address})
 	}
+	parts := []func() error{}
 	for _, one := range []struct {
 		collection string
 		body       map[string]any
@@ -64,21 +66,36 @@ func (l Line) Make(ctx context.Context) error {
 		{l.region() + "/vpnGateways", map[string]any{"name": l.Name, "network": network}},
 		{l.project() + "/global/externalVpnGateways", map[string]any{"name": l.Name, "redundancyType": "TWO_IPS_REDUNDANCY", "interfaces": interfaces}},
 	} {
-		if err := l.post(ctx, one.collection, one.body); err != nil {
-			return err
-		}
+		parts = append(parts, func() error { return l.post(ctx, one.collection, one.body) })
 	}
+	if err := together(parts...); err != nil {
+		return err
+	}
+	parts = nil
 	for i := range Tunnels {
-		err := l.post(ctx, l.region()+"/vpnTunnels", map[string]any{
-			"name": l.Tunnel(i), "vpnGateway": l.region() + "/vpnGateways/" + l.Name, "vpnGatewayInterface": i,
-			"peerExternalGateway": l.project() + "/global/externalVpnGateways/" + l.Name, "peerExternalGatewayInterface": i,
-			"router": l.region() + "/routers/" + l.Name, "sharedSecret": key(l.Tunnel(i)), "ikeVersion": 2,
+		parts = append(parts, func() error {
+			return l.post(ctx, l.region()+"/vpnTunnels", map[string]any{
+				"name": l.Tunnel(i), "vpnGateway": l.region() + "/vpnGateways/" + l.Name, "vpnGatewayInterface": i,
+				"peerExternalGateway": l.project() + "/global/externalVpnGateways/" + l.Name, "peerExternalGatewayInterface": i,
+				"router": l.region() + "/routers/" + l.Name, "sharedSecret": key(l.Tunnel(i)), "ikeVersion": 2,
+			})
 		})
-		if err != nil {
-			return err
-		}
+	}
+	if err := together(parts...); err != nil {
+		return err
 	}
 	return l.sessions(ctx)
+}
+
+// together does what does not depend on each other.
+func together(parts ...func() error) error {
+	errs := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, part := range parts {
+		all.Go(func() { errs[i] = part() })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // Remove deletes the line, as far as it is there.
@@ -93,13 +110,16 @@ func (l Line) Remove(ctx context.Context) error {
 	for i := range Tunnels {
 		errs = append(errs, absent(l.Cut(ctx, l.Tunnel(i))))
 	}
+	var parts []func() error
 	for _, at := range []string{
 		l.At("vpnGateways", l.Name), "compute/v1/" + l.project() + "/global/externalVpnGateways/" + l.Name, l.At("routers", l.Name),
 	} {
-		_, err := l.GoogleCall(ctx, "DELETE", at, nil)
-		errs = append(errs, absent(err))
+		parts = append(parts, func() error {
+			_, err := l.GoogleCall(ctx, "DELETE", at, nil)
+			return absent(err)
+		})
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, together(parts...))...)
 }
 
 // sessions gives the router interfaces and peers for all tunnels.
