@@ -56,6 +56,11 @@ func (j Job) Handoff(ctx context.Context, spec Spec, o HandoffOptions, w io.Writ
 	if o.Secrets == SecretsEncrypt && o.Password == "" {
 		return &RunError{Code_: "CW-SPEC-INVALID", Text: "hand off: secrets are to be encrypted and there is no password"}
 	}
+	// The archive leaves this machine: paths of it mean nothing where it goes.
+	j.Google.TokenFile = ""
+	if spec.ByGoogle() {
+		j.Command = "causeway"
+	}
 	exposure, made, err := j.KubeconfigStanding(ctx, spec)
 	if err != nil {
 		return err
@@ -106,6 +111,7 @@ type FarHalf interface {
 // Half is the far side's half of a line.
 type Half struct {
 	Expect []netip.Prefix // that the far side's router learns
+	Todo   []string       // what to route, to open and to have; none: the page's own words for a private address
 	Files  []HalfFile     // configurations to choose from; no secret is in them
 	Top    []HalfFile     // files beside the kubeconfig; no secret is in them
 	Keys   []HalfFile     // pre-shared keys, by the names that the configurations use
@@ -120,9 +126,11 @@ type HalfFile struct {
 
 func (j Job) handoffFiles(endpoint Endpoint, made Made, half Half, o HandoffOptions) ([]handoffFile, error) {
 	files := []handoffFile{
-		{name: "ca.crt", content: endpoint.CA, about: "what to trust (PEM)"},
 		{name: "verify.sh", content: o.Script, about: "proves the way with curl and openssl alone", mode: 0o755},
-		{name: "kubeconfig", content: made.Bytes, about: "for kubectl and every Kubernetes client", secret: true},
+		{name: "kubeconfig", content: made.Bytes, about: "for kubectl and every Kubernetes client", secret: made.Plugin == ""},
+	}
+	if len(endpoint.CA) > 0 {
+		files = append([]handoffFile{{name: "ca.crt", content: endpoint.CA, about: "what to trust (PEM)"}}, files...)
 	}
 	for _, f := range half.Top {
 		files = append(files, handoffFile{name: f.Name, content: f.Content, about: f.About})
@@ -134,7 +142,7 @@ func (j Job) handoffFiles(endpoint Endpoint, made Made, half Half, o HandoffOpti
 		files = append(files, handoffFile{name: "line/" + f.Name, content: f.Content, about: f.About, secret: true})
 	}
 	env := certs.Env{Now: j.Deps.Now, Rand: j.Deps.Rand}
-	if o.Password != "" {
+	if o.Password != "" && len(endpoint.CA) > 0 {
 		store, err := certs.EncodeTrustStore(env, endpoint.CA, o.Password, o.Profile())
 		if err != nil {
 			return nil, err
@@ -205,11 +213,15 @@ func (j Job) page(exposure Exposure, endpoint Endpoint, made Made, half Half, fi
 	if !made.Expires.IsZero() {
 		expires = moment(made.Expires)
 	}
+	fingerprint := ""
+	if len(endpoint.CA) > 0 {
+		fingerprint = certs.FingerprintPEM(endpoint.CA)
+	}
 	var out bytes.Buffer
 	err = text.Execute(&out, map[string]any{
-		"Spec": spec, "Endpoint": endpoint, "Fingerprint": certs.FingerprintPEM(endpoint.CA), "Files": files,
-		"Expires": expires, "Context": made.Context, "Encrypted": o.Secrets == SecretsEncrypt, "Omitted": o.Secrets == SecretsOmit,
-		"Iterations": iterations, "Half": half,
+		"Spec": spec, "Endpoint": endpoint, "Fingerprint": fingerprint, "Files": files,
+		"Expires": expires, "Context": made.Context, "Encrypted": o.Secrets == SecretsEncrypt && made.Plugin == "", "Omitted": o.Secrets == SecretsOmit && made.Plugin == "",
+		"Iterations": iterations, "Half": half, "Plugin": made.Plugin,
 	})
 	return out.Bytes(), err
 }

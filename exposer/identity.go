@@ -36,6 +36,15 @@ func (j Job) KubeconfigFor(ctx context.Context, spec Spec, want Identity) (Expos
 	if err != nil {
 		return exposure, Made{}, err
 	}
+	if exposure.Spec().ByGoogle() {
+		v := &validator{}
+		v.googleAccess(Access{Role: want.Role, Namespaces: want.Namespaces, TokenTTL: want.TokenTTL})
+		if err := v.err(); err != nil {
+			return exposure, Made{}, err
+		}
+		made, err := j.buildGoogle(exposure.Spec(), endpoint)
+		return exposure, made, err
+	}
 	as := want.of(exposure.Spec())
 	v := &validator{}
 	v.access(as.Access)

@@ -23,6 +23,8 @@ type Job struct {
 	Story func(string)
 	// Command is the causeway command for a renewing kubeconfig's exec plugin.
 	Command string
+	// Google says as whom the kubeconfig's users act, where Google identities are used.
+	Google GoogleClient
 	// File is the kubeconfig to write.
 	File Output
 	// Probe says what to check, and From where.
@@ -40,6 +42,7 @@ type Applied struct {
 	Endpoint   Endpoint      `json:"endpoint"`
 	Kubeconfig string        `json:"kubeconfig"` // path
 	Expires    *time.Time    `json:"tokenExpires,omitempty"`
+	Plugin     string        `json:"plugin,omitempty"` // that gets a Google identity's token; "": the file has one
 	Probe      *probe.Report `json:"-"`
 	Trace      *Trace        `json:"trace,omitempty"` // of methods whose way the cloud can tell of
 	// Missing is the half that somebody else makes: there is no endpoint and no
@@ -81,8 +84,16 @@ func (j Job) Plan(ctx context.Context, spec Spec) (Exposure, Plan, []Problem, er
 func (j Job) checkName(ctx context.Context, exposure Exposure) error {
 	spec := exposure.Spec()
 	record, err := j.Records(exposure).Load(ctx, spec)
-	if err != nil || record.Version == 0 || record.Spec.Method == spec.Method {
+	if err != nil || record.Version == 0 {
 		return err
+	}
+	if record.Spec.Method == spec.Method && record.Spec.ByGoogle() != spec.ByGoogle() {
+		return &PreconditionError{Verb: "plan " + spec.Method, Problems: []Problem{{Code: "CW-RUN-NAME",
+			Text: fmt.Sprintf("the exposure %s stands with identity %s, and its identity can't be changed", spec.Name, record.Spec.DNS.Identity),
+			Fix:  "destroy it first, or give this one another name with --name"}}}
+	}
+	if record.Spec.Method == spec.Method {
+		return nil
 	}
 	return &PreconditionError{Verb: "plan " + spec.Method, Problems: []Problem{{Code: "CW-RUN-NAME",
 		Text: fmt.Sprintf("the exposure %s of this cluster is by the method %s", spec.Name, record.Spec.Method), Fix: "give this one another name with --name"}}}
@@ -237,7 +248,7 @@ func (j Job) trace(ctx context.Context, exposure Exposure) (*Trace, error) {
 
 // with adds the kubeconfig that lies at path.
 func (a Applied) with(path string, made Made) Applied {
-	a.Kubeconfig = path
+	a.Kubeconfig, a.Plugin = path, made.Plugin
 	if !made.Expires.IsZero() {
 		a.Expires = &made.Expires
 	}

@@ -27,6 +27,7 @@ type Made struct {
 	Capped  bool      // the API server gave a shorter life than was asked for
 	Reused  bool      // the file at Output.Path holds it already
 	Further string    // for a further identity, what tells it apart: "-edit"
+	Plugin  string    // the program that gets a Google identity's token; "": the file proves itself
 }
 
 // Kubeconfig builds the far side's kubeconfig: the endpoint, what to trust, and
@@ -70,6 +71,9 @@ func (j Job) ContextName(spec Spec) string {
 
 // build makes the kubeconfig with a new token.
 func (j Job) build(ctx context.Context, cluster *kube.Client, spec Spec, endpoint Endpoint) (Made, error) {
+	if spec.ByGoogle() {
+		return j.buildGoogle(spec, endpoint)
+	}
 	name := j.ContextName(spec)
 	credential, err := Mint(ctx, cluster, spec, j.Story)
 	if err != nil {
@@ -122,6 +126,9 @@ func (j Job) reuse(spec Spec, endpoint Endpoint, name string) (Made, bool, error
 	have, err := kubeconfig.Inspect(alone, name)
 	if err != nil {
 		return Made{}, false, err
+	}
+	if spec.ByGoogle() {
+		return j.reuseGoogle(spec, endpoint, alone, have)
 	}
 	same := have.Server == endpoint.URL && have.TLSServerName == endpoint.TLSServerName && string(have.CA) == string(endpoint.CA) &&
 		string(have.ClientCert) == string(endpoint.ClientCert) && have.Renewing == (spec.Access.Token == TokenRenewing) &&

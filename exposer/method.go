@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"causeway/internal/gcp"
@@ -102,8 +103,11 @@ type Deps struct {
 	// Dial tries whether this machine has a way to an address; net's own where nil.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// After is time.After, where nil; tests run waits faster with it.
-	After   func(time.Duration) <-chan time.Time
-	Leaving bool // opened for destroy: what is missing is no obstacle
+	After func(time.Duration) <-chan time.Time
+	// Siblings lists the further exposures of the same cluster that this machine has
+	// records of; nil: none are known.
+	Siblings func(ctx context.Context, spec Spec) ([]Spec, error)
+	Leaving  bool // opened for destroy: what is missing is no obstacle
 }
 
 // Fact is one thing that Open learned, with the value that people know it by.
@@ -115,11 +119,24 @@ type Fact struct {
 // Endpoint is what a method yields: the only value that crosses from the network
 // to the access.
 type Endpoint struct {
-	URL           string         `json:"url"` // https://10.156.0.26
-	Address       netip.AddrPort `json:"address"`
+	URL           string         `json:"url"`                     // https://10.156.0.26
+	Address       netip.AddrPort `json:"address,omitzero"`        // none where the URL has a public name
 	TLSServerName string         `json:"tlsServerName,omitempty"` // when the URL's host is not in the certificate
 	CA            []byte         `json:"-"`                       // PEM; empty: the system's roots
 	ClientCert    []byte         `json:"-"`                       // PEM pair for mtls
 	ClientKey     []byte         `json:"-"`
 	ServerCert    []byte         `json:"-"` // PEM leaf as served, where causeway made it
+}
+
+// HostPort is what a client dials, from the URL: "10.156.0.26:443", or a name.
+func (e Endpoint) HostPort() string {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return ""
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }

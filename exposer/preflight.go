@@ -84,6 +84,8 @@ func CheckPermissions(google *gcp.Cloud, project string, permissions []string) P
 // roleFor names a predefined role that holds a permission.
 func roleFor(permission string) string {
 	switch {
+	case permission == "container.clusters.connect":
+		return "roles/container.viewer"
 	case permission == "container.clusters.update":
 		return "roles/container.clusterAdmin"
 	case strings.HasPrefix(permission, "container."):

@@ -30,7 +30,7 @@ type Spec struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       string     `json:"kind"`
 	Name       string     `json:"name"`   // default: the cluster's name, CLUSTER-METHOD for all methods but ilb
-	Method     string     `json:"method"` // ilb, route
+	Method     string     `json:"method"` // ilb, route, dns
 	Cluster    ClusterRef `json:"cluster"`
 	FarSide    FarSide    `json:"farSide"`
 	Namespace  string     `json:"namespace,omitempty"` // default: causeway-NAME
@@ -38,6 +38,7 @@ type Spec struct {
 	ILB        *ILB       `json:"ilb,omitempty"`
 	Route      *Route     `json:"route,omitempty"`
 	PSC        *PSC       `json:"psc,omitempty"`
+	DNS        *DNS       `json:"dns,omitempty"`
 	Access     Access     `json:"access,omitempty"`
 }
 
@@ -96,6 +97,13 @@ func (s Spec) WithDefaults() Spec {
 	if s.Method == "psc" {
 		part := s.PSC.withDefaults(s.Name, s.Cluster.Name)
 		s.PSC = &part
+	}
+	if s.Method == "dns" {
+		part := s.DNS.withDefaults()
+		s.DNS = &part
+	}
+	if s.ByGoogle() {
+		return s // no ServiceAccount, so no rights and no token of one
 	}
 	fill(&s.Access.Role, "view")
 	fill(&s.Access.Token, TokenBound)

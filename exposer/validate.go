@@ -79,7 +79,14 @@ func (s Spec) Validate(methods []string) error {
 	if s.PSC != nil && s.Method == "psc" {
 		v.psc(*s.PSC)
 	}
-	v.access(s.Access)
+	if s.DNS != nil && s.Method == "dns" {
+		v.dns(s)
+	}
+	if s.ByGoogle() {
+		v.googleAccess(s.Access)
+	} else {
+		v.access(s.Access)
+	}
 	return v.err()
 }
 

@@ -66,7 +66,7 @@ func (j Job) reaches(ctx context.Context, exposure Exposure) bool {
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
-	conn, err := dial(ctx, "tcp", endpoint.Address.String())
+	conn, err := dial(ctx, "tcp", endpoint.HostPort())
 	if err != nil {
 		return false
 	}

@@ -34,12 +34,15 @@ type Params struct {
 }
 
 // Exec is a plugin that gives the token. Its interactiveMode is Never: it runs in
-// CI and in controllers as it does in a terminal.
+// CI and in controllers as it does in a terminal. Of one that speaks the protocol's
+// beta it is left open, as gcloud leaves it.
 type Exec struct {
 	Command     string // a path, or a name to be found on PATH
 	Args        []string
 	Env         map[string]string
 	InstallHint string // shown by kubectl when the command is not there; "" is causeway's own
+	API         string // version of the protocol; "" is client.authentication.k8s.io/v1
+	NoCluster   bool   // the plugin need not be told which cluster it is called for
 }
 
 const installHint = "causeway renews the token of this kubeconfig: install causeway, or ask who gave you the file for one with a token in it"
@@ -87,10 +90,12 @@ func (e *Exec) config() *clientcmdv1.ExecConfig {
 		hint = installHint
 	}
 	config := &clientcmdv1.ExecConfig{
-		Command: e.Command, Args: e.Args, APIVersion: execAPI, InstallHint: hint,
-		InteractiveMode: clientcmdv1.NeverExecInteractiveMode,
-		// The plugin renews the token at the cluster that the client talks to.
-		ProvideClusterInfo: true,
+		Command: e.Command, Args: e.Args, APIVersion: e.API, InstallHint: hint,
+		// A plugin that renews a token does so at the cluster that the client talks to.
+		ProvideClusterInfo: !e.NoCluster,
+	}
+	if e.API == "" {
+		config.APIVersion, config.InteractiveMode = execAPI, clientcmdv1.NeverExecInteractiveMode
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Env)) {
 		config.Env = append(config.Env, clientcmdv1.ExecEnvVar{Name: name, Value: e.Env[name]})

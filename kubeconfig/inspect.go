@@ -34,6 +34,7 @@ type Summary struct {
 	Auth     []string // how the user proves who it is: token, exec, client certificate, ...
 	Renewing bool     // an exec plugin gives the token
 	Command  string   // the exec plugin's
+	Args     []string // the exec plugin's
 
 	// Of the token, or of the first one that the exec plugin's environment holds. All
 	// are empty where it is no JWT. They are read, not verified: only the API server can.
@@ -121,6 +122,11 @@ func (s *Summary) user(fields entry) string {
 	}
 	if exec, ok := fields["exec"].(entry); ok {
 		s.Auth, s.Renewing, s.Command = append(s.Auth, "exec"), true, text(exec, "command")
+		arguments, _ := exec["args"].([]any)
+		for _, argument := range arguments {
+			one, _ := argument.(string)
+			s.Args = append(s.Args, one)
+		}
 		variables, _ := exec["env"].([]any)
 		for _, variable := range variables {
 			fields, _ := variable.(entry)
