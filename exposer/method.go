@@ -104,9 +104,9 @@ type Deps struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// After is time.After, where nil; tests run waits faster with it.
 	After func(time.Duration) <-chan time.Time
-	// Siblings lists the further exposures of the same cluster that this machine has
-	// records of; nil: none are known.
-	Siblings func(ctx context.Context, spec Spec) ([]Spec, error)
+	// Siblings lists the other exposures of the same cluster, whose way to it may be
+	// nil (FileRecords.Siblings); where nil, none are known.
+	Siblings func(ctx context.Context, cluster *kube.Client, spec Spec) ([]Spec, error)
 	Leaving  bool // opened for destroy: what is missing is no obstacle
 }
 

@@ -15,10 +15,38 @@ import (
 	"causeway/internal/kube"
 )
 
-// Siblings lists the specs of the other exposures of the same cluster whose records
-// lie on this machine. One that can't be read is an error: it may say that
-// something is still needed.
-func (f FileRecords) Siblings(_ context.Context, spec Spec) ([]Spec, error) {
+// Siblings lists the specs of the other exposures of a spec's cluster that are
+// known: by the records on this machine, and by those in the cluster where that can
+// be asked (cluster may be nil). What may not be listed is not known.
+func (f FileRecords) Siblings(ctx context.Context, cluster *kube.Client, spec Spec) ([]Spec, error) {
+	others, err := f.others(spec)
+	if err != nil || cluster == nil {
+		return others, err
+	}
+	records, err := cluster.List(ctx, kube.Ref{Version: "v1", Kind: "ConfigMap"}, ManagedByLabel+"=causeway")
+	if codeOf(err) == "CW-KUBE-FORBIDDEN" {
+		return others, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range records {
+		text, _, _ := unstructured.NestedString(records[i].Object, "data", "record.json")
+		var record Record
+		if records[i].GetName() != recordName || json.Unmarshal([]byte(text), &record) != nil || record.Spec.Cluster != spec.Cluster || record.Spec.Name == spec.Name {
+			continue
+		}
+		if !slices.ContainsFunc(others, func(s Spec) bool { return s.Name == record.Spec.Name }) {
+			others = append(others, record.Spec)
+		}
+	}
+	return others, nil
+}
+
+// others are the specs of the other exposures of the same cluster whose records lie
+// on this machine. One that can't be read is an error: it may say that something is
+// still needed.
+func (f FileRecords) others(spec Spec) ([]Spec, error) {
 	c := spec.Cluster
 	names, err := filepath.Glob(filepath.Join(f.Dir, fmt.Sprintf("%s_%s_%s_*.json", c.Project, c.Location, c.Name)))
 	if err != nil {
@@ -41,41 +69,6 @@ func (f FileRecords) Siblings(_ context.Context, spec Spec) ([]Spec, error) {
 			return nil, &RunError{Code_: "CW-RUN-RECORD", Text: "read record " + name, Err: err}
 		}
 		others = append(others, record.Spec)
-	}
-	return others, nil
-}
-
-// Siblings lists the other exposures of a spec's cluster that are known: by the
-// records of this machine, and by those in the cluster where that can be asked
-// (cluster may be nil). What may not be listed is not known.
-func Siblings(ctx context.Context, cluster *kube.Client, deps Deps, spec Spec) ([]Spec, error) {
-	var others []Spec
-	if deps.Siblings != nil {
-		found, err := deps.Siblings(ctx, spec)
-		if err != nil {
-			return nil, err
-		}
-		others = found
-	}
-	if cluster == nil {
-		return others, nil
-	}
-	records, err := cluster.List(ctx, kube.Ref{Version: "v1", Kind: "ConfigMap"}, ManagedByLabel+"=causeway")
-	if codeOf(err) == "CW-KUBE-FORBIDDEN" {
-		return others, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for i := range records {
-		text, _, _ := unstructured.NestedString(records[i].Object, "data", "record.json")
-		var record Record
-		if records[i].GetName() != recordName || json.Unmarshal([]byte(text), &record) != nil || record.Spec.Cluster != spec.Cluster || record.Spec.Name == spec.Name {
-			continue
-		}
-		if !slices.ContainsFunc(others, func(s Spec) bool { return s.Name == record.Spec.Name }) {
-			others = append(others, record.Spec)
-		}
 	}
 	return others, nil
 }

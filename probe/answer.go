@@ -90,18 +90,45 @@ func (s *session) refusal(a answer, other string) Result {
 		return fail("CW-PROBE-BODY-LIMIT", nil, "the body was refused: %s", a.message())
 	case (a.code == 400 || a.code == 426) && strings.Contains(strings.ToLower(body), "upgrade"):
 		return fail("CW-PROBE-UPGRADE", nil, "the upgrade did not arrive: %s", a.message())
-	case a.code == http.StatusUnauthorized && a.fromKube():
-		return s.unauthorized(a)
-	case a.code == http.StatusForbidden && isStatus && strings.Contains(status.Message, `"system:anonymous"`):
-		return fail("CW-PROBE-ANONYMOUS", nil, "the API server takes the caller for system:anonymous: %s", a.message())
-	case a.code == http.StatusForbidden && a.fromKube():
-		return fail("CW-PROBE-FORBIDDEN", nil, "%s", a.message())
+	case a.code == http.StatusUnauthorized || a.code == http.StatusForbidden:
+		return s.denied(a, status, isStatus)
 	case a.code >= 500 && !a.fromKube():
 		return fail("CW-PROBE-UPSTREAM", nil, "the proxy has no answer from the API server, or trouble of its own: %s", a.who())
 	case !a.fromKube():
 		return fail("CW-PROBE-NOT-KUBE", nil, "not kube-apiserver: %s", a.who())
 	}
 	return fail(other, nil, "%s", a.message())
+}
+
+// denied tells the refusals of a caller apart: at a DNS endpoint Google's front ends
+// may refuse before the API server does.
+func (s *session) denied(a answer, status metav1.Status, isStatus bool) Result {
+	switch front := strings.HasSuffix(s.server.Hostname(), dnsEndpoints); {
+	case front && strings.Contains(string(a.body), "container.clusters.connect"):
+		return fail("CW-DNS-CONNECT", nil, "IAM does not let this identity connect: %s", a.message())
+	case front && a.code == http.StatusUnauthorized && s.goodAccount():
+		return fail("CW-DNS-TOKENS", nil, "%s: the DNS endpoint did not take the ServiceAccount's token", a.message())
+	case front && a.code == http.StatusForbidden && !a.fromKube():
+		return fail("CW-KUBE-DNS-ENDPOINT", nil, "the DNS endpoint refuses: %s", a.message())
+	case a.code == http.StatusUnauthorized && a.fromKube():
+		return s.unauthorized(a)
+	case a.code == http.StatusForbidden && isStatus && strings.Contains(status.Message, `"system:anonymous"`):
+		return fail("CW-PROBE-ANONYMOUS", nil, "the API server takes the caller for system:anonymous: %s", a.message())
+	case a.code == http.StatusForbidden && a.fromKube():
+		return fail("CW-PROBE-FORBIDDEN", nil, "%s", a.message())
+	}
+	return fail("CW-PROBE-NOT-KUBE", nil, "not kube-apiserver: %s", a.who())
+}
+
+// dnsEndpoints is what the names of GKE's DNS endpoints end in.
+const dnsEndpoints = ".gke.goog"
+
+// goodAccount reports whether a ServiceAccount's token was sent that has not ended by
+// its own words.
+func (s *session) goodAccount() bool {
+	s.tokenEnd.Lock()
+	defer s.tokenEnd.Unlock()
+	return s.tokenEnd.account && (s.tokenEnd.end.IsZero() || s.tokenEnd.end.After(s.options.Now()))
 }
 
 // unauthorized tells a token that has ended from one that was never good.

@@ -158,12 +158,8 @@ func (s *session) certificateRefused(refused *tls.CertificateVerificationError, 
 		faults = append(faults, fault{"CW-PROBE-TLS-EXPIRED", fmt.Sprintf("the certificate begins only at %s, and this machine's clock says %s", stamp(leaf.NotBefore), stamp(now))})
 	}
 	if err := chain(refused.UnverifiedCertificates, config.RootCAs); err != nil {
-		text := fmt.Sprintf("signed by %s, which the kubeconfig's CA does not cover", issuer(leaf))
-		var unknown x509.UnknownAuthorityError
-		if !errors.As(err, &unknown) {
-			text = "the chain does not hold: " + err.Error()
-		}
-		faults = append(faults, fault{"CW-PROBE-TLS-CA", text})
+		code, text := s.untrusted(err, refused.UnverifiedCertificates)
+		faults = append(faults, fault{code, text})
 	}
 	if len(faults) == 0 {
 		return fail("CW-PROBE-TLS", refused, "the certificate was refused: %v", refused.Err).certificate(leaf)
@@ -173,6 +169,33 @@ func (s *session) certificateRefused(refused *tls.CertificateVerificationError, 
 		texts[i] = f.text
 	}
 	return fail(faults[0].code, refused, "%s", strings.Join(texts, "; and ")).certificate(leaf)
+}
+
+// untrusted says whose fault it is that a chain does not hold: the kubeconfig's, when
+// it pins a CA to what is a public certificate; somebody's on the way, when it trusts
+// the public CAs and none of them signed.
+func (s *session) untrusted(err error, shown []*x509.Certificate) (code, text string) {
+	signer := issuer(shown[0])
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case !errors.As(err, &unknown):
+		return "CW-PROBE-TLS-CA", "the chain does not hold: " + err.Error()
+	case !s.pinned:
+		return "CW-PROBE-TLS-INSPECTED", fmt.Sprintf("signed by %s, which is no public CA that this machine trusts: something on the way opens TLS, or this machine has no roots", signer)
+	case chain(shown, s.public()) == nil:
+		return "CW-PROBE-TLS-PINNED", fmt.Sprintf("it is a public one, signed by %s, and the kubeconfig pins another CA", signer)
+	}
+	return "CW-PROBE-TLS-CA", fmt.Sprintf("signed by %s, which the kubeconfig's CA does not cover", signer)
+}
+
+// public are the roots that count where the kubeconfig has no CA; nil: the system's.
+func (s *session) public() *x509.CertPool {
+	if len(s.options.Roots) == 0 {
+		return nil
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.options.Roots)
+	return roots
 }
 
 // chain verifies the signatures alone, at a moment when the leaf is valid, so that

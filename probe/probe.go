@@ -68,6 +68,9 @@ type Options struct {
 	Getenv func(string) string // for the proxy variables; nil: an empty environment
 	// Lookup resolves a name; default the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Roots stands for the system's own where the kubeconfig has no CA, PEM; nil: the
+	// system's. For tests and the lab, whose public names no public CA vouches for.
+	Roots []byte
 	// Dial opens TCP connections; default a net.Dialer. The exec hops dial by
 	// themselves: client-go's executors take no dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

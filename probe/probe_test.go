@@ -15,7 +15,7 @@ import (
 
 func allCases() map[string]failing {
 	all := map[string]failing{}
-	for _, some := range []map[string]failing{connectCases(), tlsCases(), httpCases(), streamCases()} {
+	for _, some := range []map[string]failing{connectCases(), tlsCases(), httpCases(), streamCases(), dnsCases()} {
 		maps.Copy(all, some)
 	}
 	return all

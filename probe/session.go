@@ -26,6 +26,7 @@ type session struct {
 	namespace string
 	config    *rest.Config
 	insecure  bool // the kubeconfig asks for no verification; never followed
+	pinned    bool // the kubeconfig has a CA; without one, the system's roots count
 	server    *url.URL
 	proxy     proxyChoice
 	tls       *tls.Config
@@ -45,8 +46,9 @@ type session struct {
 // expiry keeps the end of the bearer token that was last sent, and not the token.
 type expiry struct {
 	sync.Mutex
-	end  time.Time
-	sent bool
+	end     time.Time
+	sent    bool
+	account bool // it is a ServiceAccount's
 }
 
 func newSession(target Target, options Options) (*session, error) {
@@ -81,6 +83,10 @@ func newSession(target Target, options Options) (*session, error) {
 	}
 	s.config = rest.CopyConfig(config)
 	s.insecure, s.config.Insecure = config.Insecure, false
+	s.pinned = len(config.CAData) > 0 || config.CAFile != ""
+	if !s.pinned {
+		s.config.CAData = options.Roots
+	}
 	s.config.UserAgent = "causeway-probe"
 	if s.tls, err = rest.TLSConfigFor(s.config); err != nil {
 		return nil, broken(err, fmt.Sprintf("context %q: %v", name, err))
@@ -222,7 +228,7 @@ func (t *tokenWatch) RoundTrip(request *http.Request) (*http.Response, error) {
 	if token, ok := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer "); ok {
 		end, _ := tokenExpiry(token)
 		t.into.Lock()
-		t.into.sent, t.into.end = true, end
+		t.into.sent, t.into.end, t.into.account = true, end, accountToken(token)
 		t.into.Unlock()
 	}
 	return t.base.RoundTrip(request)

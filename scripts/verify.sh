@@ -59,6 +59,8 @@ hint_for() {
 	CW-PROBE-TLS-EXPIRED) echo 'renew it: causeway certs rotate; if the date looks right, set this machine'\''s clock' ;;
 	CW-PROBE-TLS-SOON) echo 'renew it before it ends: causeway certs rotate' ;;
 	CW-PROBE-TLS-CA) echo 'the kubeconfig'\''s CA did not sign this certificate: take the kubeconfig again, or look for a proxy that opens TLS' ;;
+	CW-PROBE-TLS-PINNED) echo 'take certificate-authority-data out of the kubeconfig, the server'\''s certificate is a public one: causeway kubeconfig dns' ;;
+	CW-PROBE-TLS-INSPECTED) echo 'have the name excepted from TLS inspection on the way, or install the public roots (ca-certificates)' ;;
 	CW-PROBE-TLS-TIMEOUT) echo 'TCP connects and TLS hangs: usually the MTU of a tunnel; try ping with large packets, clamp the MSS' ;;
 	CW-PROBE-TLS) echo 'the TLS handshake broke off: check that the port is the exposure'\''s and that TLS 1.2 or 1.3 is allowed on the way' ;;
 	CW-PROBE-CLIENT-CERT) echo 'the proxy wants a client certificate that the kubeconfig lacks or that has ended: causeway kubeconfig' ;;
@@ -67,6 +69,9 @@ hint_for() {
 	CW-PROBE-HTTP) echo 'the connection was cut after TLS: look at the log of the proxy on the way' ;;
 	CW-PROBE-UNAUTHORIZED) echo 'the token is wrong or of another cluster: causeway kubeconfig issues a new one' ;;
 	CW-PROBE-TOKEN-EXPIRED) echo 'the token has ended: causeway kubeconfig issues a new one; --token renewing keeps it fresh' ;;
+	CW-DNS-CONNECT) echo 'have a role granted that holds container.clusters.connect, such as roles/container.viewer' ;;
+	CW-DNS-TOKENS) echo 'let the DNS endpoint take tokens (--dns-tokens), or use a Google identity' ;;
+	CW-KUBE-DNS-ENDPOINT) echo 'external traffic may be off, or container.clusters.connect missing: causeway status dns tells which' ;;
 	CW-PROBE-ANONYMOUS) echo 'the API server sees no credential: a proxy that ends TLS drops client certificates; use a token, or --mode passthrough' ;;
 	CW-PROBE-RIGHTS) echo 'bind a role that has them: causeway kubeconfig --role' ;;
 	CW-PROBE-FORBIDDEN) echo 'the identity is known but may not do this: causeway kubeconfig --role' ;;
@@ -417,6 +422,9 @@ who() {
 }
 message() { m_text=$(json message) && if [ -n "$m_text" ]; then printf '%s: %s' "$code" "$m_text"; else who; fi; }
 
+# at_front: Google's front ends of a DNS endpoint refused, or the API server behind them.
+at_front() { case $code:$host in 40[13]:*.gke.goog) ;; *) return 1 ;; esac }
+
 # judge OTHER WHAT: sets r_code and r_detail for a request that did not go well; OTHER is
 # the code of what has none of its own. Empty r_code: it went well.
 judge() {
@@ -439,6 +447,12 @@ judge() {
 		r_code=CW-PROBE-BODY-LIMIT
 	elif { [ "$code" = 400 ] || [ "$code" = 426 ]; } && grep -qi upgrade "$f.body"; then
 		r_code=CW-PROBE-UPGRADE
+	elif at_front && grep -q 'container\.clusters\.connect' "$f.body"; then
+		r_code=CW-DNS-CONNECT r_detail="IAM does not let this identity connect: $r_detail"
+	elif at_front && [ "$code" = 401 ] && [ "$account" = yes ] && { [ -z "$token_end" ] || [ "$token_end" -ge "$now" ]; }; then
+		r_code=CW-DNS-TOKENS r_detail="$r_detail: the DNS endpoint did not take the ServiceAccount's token"
+	elif at_front && [ "$code" = 403 ] && ! from_kube; then
+		r_code=CW-KUBE-DNS-ENDPOINT r_detail="the DNS endpoint refuses: $r_detail"
 	elif [ "$code" = 401 ] && from_kube; then
 		r_code=CW-PROBE-UNAUTHORIZED
 		[ -z "$token_end" ] || [ "$token_end" -ge "$now" ] || { r_code=CW-PROBE-TOKEN-EXPIRED && r_detail="$r_detail: the token ended at $(iso_of "$token_end")"; }
@@ -452,10 +466,12 @@ judge() {
 }
 
 now=$(date +%s)
-token_end=
-if [ -n "$token_file" ]; then # the end of a JWT, read and not trusted
-	token_end=$(cut -d. -f2 "$token_file" | tr '_-' '/+' | awk '{ while (length($0) % 4) $0 = $0 "="; print }' | tr -d '\n' |
-		decode64 2>/dev/null | tr ',}' '\n\n' | sed -n 's/.*"exp": *\([0-9]*\).*/\1/p' | head -n 1)
+token_end='' account=''
+if [ -n "$token_file" ]; then # what a JWT says of itself, read and not trusted
+	claims=$(cut -d. -f2 "$token_file" | tr '_-' '/+' | awk '{ while (length($0) % 4) $0 = $0 "="; print }' | tr -d '\n' |
+		decode64 2>/dev/null | tr ',}' '\n\n')
+	token_end=$(printf '%s\n' "$claims" | sed -n 's/.*"exp": *\([0-9]*\).*/\1/p' | head -n 1)
+	case $claims in *'"sub":"system:serviceaccount:'*) account=yes ;; esac
 fi
 [ "$output" = json ] || printf 'probe of %s%s, from %s\n' "$server" "${context:+, context $context}" "$from"
 
@@ -516,6 +532,9 @@ else
 	hop connect pass "$c_took" "" "$where"
 fi
 
+# holds [-CAfile FILE]: the signatures of the chain hold, whatever its dates and names.
+holds() { openssl verify -no_check_time "$@" -untrusted "$work/chain.pem" "$work/chain.pem" >/dev/null 2>&1; }
+
 # look_at_certificate fills cert_* from what the server presents. This only reads: no
 # request crosses this connection, and nothing goes on without curl's verification.
 cert_names='' cert_issuer='' cert_subject='' cert_end='' cert_begin='' cert_note=''
@@ -567,8 +586,15 @@ refused_certificate() {
 		elif [ "$cert_begin" -gt "$now" ]; then
 			add CW-PROBE-TLS-EXPIRED "the certificate begins only at $(iso_of "$cert_begin"), and this machine's clock says $started"
 		fi
-		openssl verify -no_check_time ${ca:+-CAfile "$ca"} -untrusted "$work/chain.pem" "$work/chain.pem" >/dev/null 2>&1 ||
+		if holds ${ca:+-CAfile "$ca"}; then
+			:
+		elif [ -z "$ca" ]; then
+			add CW-PROBE-TLS-INSPECTED "signed by $cert_issuer, which is no public CA that this machine trusts: something on the way opens TLS, or this machine has no roots"
+		elif holds; then
+			add CW-PROBE-TLS-PINNED "it is a public one, signed by $cert_issuer, and the kubeconfig pins another CA"
+		else
 			add CW-PROBE-TLS-CA "signed by $cert_issuer, which the CA at hand does not cover"
+		fi
 	elif said 'expired|not yet valid'; then
 		add CW-PROBE-TLS-EXPIRED "$trouble"
 	elif said 'subject name|no alternative|does not match|hostname mismatch'; then

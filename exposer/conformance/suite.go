@@ -30,6 +30,8 @@ type Method struct {
 	// Requests bounds what a second apply may ask of Google and the cluster
 	// together, without the probe; 30 when 0.
 	Requests int
+	// Bare says that the exposure makes nothing in the cluster.
+	Bare bool
 }
 
 // Run holds the method to the whole suite.
@@ -155,7 +157,7 @@ func fromNothingToNothing(t *testing.T, m Method) {
 		t.Errorf("the first plan does not make or set everything: %s", text(plan.Items))
 	}
 	first, err := w.Objects(t.Context())
-	if err != nil || len(first) == 0 {
+	if err != nil || (len(first) == 0) != m.Bare {
 		t.Fatalf("objects: %v %v", first, err)
 	}
 	w.Counter.Reset()

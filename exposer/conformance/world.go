@@ -150,7 +150,8 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 		Method: method, Progress: w.Progress, By: "net@host", Story: func(string) {}, Command: "/usr/bin/causeway",
 		File: exposer.Output{Path: filepath.Join(w.Dir, "kubeconfig")},
 		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.after,
-			Getenv: func(name string) string { return map[string]string{"PSK": "a.key_that.tests.share"}[name] }},
+			Siblings: w.siblings,
+			Getenv:   func(name string) string { return map[string]string{"PSK": "a.key_that.tests.share"}[name] }},
 		Records: func(x exposer.Exposure) exposer.Records {
 			return exposer.RecordsOf(exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}, x)
 		},
@@ -176,6 +177,12 @@ func (w *World) connect(context.Context, kube.ConnectOptions) (*kube.Client, err
 	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{w, next} })
 	return kube.New(config, kube.Env{Now: w.now, After: w.after, Holder: kube.HolderName("net", "host", os.Getpid()), Ended: kube.EndedHere("host")})
+}
+
+// siblings are those of this world's records: the cluster is that of other worlds
+// too, each with a Google of its own.
+func (w *World) siblings(ctx context.Context, _ *kube.Client, spec exposer.Spec) ([]exposer.Spec, error) {
+	return exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}.Siblings(ctx, nil, spec)
 }
 
 // now is the clock of causeway's waits, after its alarm.

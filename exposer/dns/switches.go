@@ -110,18 +110,30 @@ func (t *toggle) Undo(ctx context.Context, old json.RawMessage, note func(string
 	case old == nil:
 		return exposer.Undone{Outcome: exposer.Left, Why: "is on, and was not turned on by this exposure, as far as its record tells"}, nil
 	}
-	others, err := exposer.Siblings(ctx, t.x.kube, t.x.deps, t.x.spec)
+	needed, err := t.needed(ctx)
 	if err != nil {
 		return exposer.Undone{}, err
-	}
-	var needed []string
-	for _, other := range others {
-		if other.Method == "dns" && other.DNS != nil && t.used(other) {
-			needed = append(needed, other.Name)
-		}
 	}
 	if len(needed) > 0 {
 		return exposer.Undone{Outcome: exposer.Left, Why: "exposure " + strings.Join(needed, ", ") + " by dns still needs it"}, nil
 	}
 	return exposer.Undone{Outcome: exposer.Restored}, t.set(ctx, false, note)
+}
+
+// needed names other exposures of the cluster that live of the switch.
+func (t *toggle) needed(ctx context.Context) ([]string, error) {
+	if t.x.deps.Siblings == nil {
+		return nil, nil
+	}
+	others, err := t.x.deps.Siblings(ctx, t.x.kube, t.x.spec)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, other := range others {
+		if other.Method == "dns" && other.DNS != nil && t.used(other) {
+			names = append(names, other.Name)
+		}
+	}
+	return names, nil
 }

@@ -20,6 +20,9 @@ import (
 
 const (
 	cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
+	// userEmail lets an API server know a service account by its e-mail address, by
+	// which people bind roles; without it, it is known by a number.
+	userEmail = "https://www.googleapis.com/auth/userinfo.email"
 	// impersonatedLifetime is the longest that Google grants without an
 	// organisation policy.
 	impersonatedLifetime = "3600s"
@@ -57,7 +60,7 @@ func findCredentials(ctx context.Context, getenv func(string) string, options Op
 	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 	defer cancel()
 	if onGCE(ctx) {
-		return credentials{source: google.ComputeTokenSource("", cloudPlatform)}, nil
+		return credentials{source: google.ComputeTokenSource("", cloudPlatform, userEmail)}, nil
 	}
 	return credentials{}, errors.New("none are set up")
 }
@@ -76,7 +79,7 @@ func readCredentials(ctx context.Context, file string) (credentials, error) {
 	if err := json.Unmarshal(text, &head); err != nil {
 		return credentials{}, fmt.Errorf("read credentials file %s: it is not JSON", file) // err could quote a secret
 	}
-	found, err := google.CredentialsFromJSONWithType(ctx, text, head.Type, cloudPlatform)
+	found, err := google.CredentialsFromJSONWithType(ctx, text, head.Type, cloudPlatform, userEmail)
 	if err != nil {
 		return credentials{}, fmt.Errorf("read credentials file %s: %w", file, err)
 	}
@@ -131,7 +134,7 @@ func impersonate(ctx context.Context, config Config, options Options) (oauth2.To
 func (i *impersonator) Token() (*oauth2.Token, error) {
 	name := "projects/-/serviceAccounts/" + i.account
 	answer, err := i.service.Projects.ServiceAccounts.GenerateAccessToken(name, &iamcredentials.GenerateAccessTokenRequest{
-		Scope: []string{cloudPlatform}, Lifetime: impersonatedLifetime, Delegates: i.delegates,
+		Scope: []string{cloudPlatform, userEmail}, Lifetime: impersonatedLifetime, Delegates: i.delegates,
 	}).Context(i.ctx).Do()
 	if err != nil {
 		return nil, wrap("impersonate", "service account "+i.account, err)
@@ -141,4 +144,18 @@ func (i *impersonator) Token() (*oauth2.Token, error) {
 		return nil, fmt.Errorf("impersonate service account %s: read its token's expiry: %w", i.account, err)
 	}
 	return &oauth2.Token{AccessToken: answer.AccessToken, Expiry: expires}, nil
+}
+
+// AccessToken gets one token of the identity, and when it ends: the zero time where
+// it does not say. It fails with CW-GCP-CREDENTIALS, or as the impersonation fails.
+func (c Config) AccessToken() (string, time.Time, error) {
+	token, err := c.TokenSource.Token()
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		return "", time.Time{}, own
+	case err != nil:
+		return "", time.Time{}, &Error{Verb: "get", Resource: "Google token", Message: err.Error(), Cause: err, code: codeCredentials}
+	}
+	return token.AccessToken, token.Expiry, nil
 }

@@ -145,6 +145,7 @@ func (s *Server) plant(one SeedObject) error {
 		parts := strings.Split(one.Path, "/")
 		body["location"] = parts[3]
 		body["zone"] = parts[3] // deprecated, still answered: gcloud lists it as LOCATION
+		tellSwitches(body)
 	} else {
 		s.stamp(kind, one.Path, body)
 		s.complete(collection, one.Path, body)
@@ -154,6 +155,18 @@ func (s *Server) plant(one SeedObject) error {
 		s.refreshAddresses(relative(text(body, "subnetwork"), ""), text(body, "address")+text(body, "IPAddress"))
 	}
 	return nil
+}
+
+// tellSwitches fills in the switches of a cluster's DNS endpoint that a seed leaves
+// out: GKE tells them when they are off too.
+func tellSwitches(cluster object) {
+	endpoints, _ := cluster["controlPlaneEndpointsConfig"].(object)
+	dns, _ := endpoints["dnsEndpointConfig"].(object)
+	for _, field := range []string{"allowExternalTraffic", "enableK8sTokensViaDns", "enableK8sCertsViaDns"} {
+		if dns != nil && dns[field] == nil {
+			dns[field] = false
+		}
+	}
 }
 
 // complete fills the fields that the server derives from the place of an object.
