@@ -179,9 +179,12 @@ func (s *session) showApplied(result exposer.Applied) {
 		fmt.Fprintf(out, "server name  %s\n", result.Endpoint.TLSServerName)
 	}
 	fmt.Fprintf(out, "kubeconfig   %s, context %s\n", file, s.job.ContextName(s.spec))
-	if result.Expires != nil {
+	switch {
+	case result.Plugin != "":
+		fmt.Fprintf(out, "identity     %s\n", googleIdentity(result.Plugin))
+	case result.Expires != nil:
 		fmt.Fprintf(out, "token        ends %s%s\n", s.app.moment(*result.Expires), s.renewed())
-	} else {
+	default:
 		fmt.Fprintln(out, "token        does not end: it is as good as a password, keep it so")
 	}
 	fmt.Fprintf(out, "\non the far side:\n  kubectl %s get namespaces\n  causeway verify %s\n", s.fileFlags(), s.fileFlags())

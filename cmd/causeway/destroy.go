@@ -69,7 +69,11 @@ func (a *app) destroy(cmd *cobra.Command, c *common, args []string) error {
 		return &hinted{err, []next{{s.again("destroy"), "go on; what is gone already is no error"}}}
 	}
 	if _, err := os.Stat(s.job.File.Path); err == nil {
-		s.story(s.job.File.Path + " is still here; its token is void")
+		about := "its token is void"
+		if exposure.Spec().ByGoogle() {
+			about = "it holds no secret, and works as long as the endpoint is open"
+		}
+		s.story(s.job.File.Path + " is still here; " + about)
 	}
 	return nil
 }

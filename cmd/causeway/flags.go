@@ -17,6 +17,7 @@ type common struct {
 	route        exposer.Route
 	vpn          exposer.VPN
 	psc          exposer.PSC
+	dns          exposer.DNS
 	consumer     exposer.Consumer
 	makeVPN      bool // --vpn
 	globalAccess bool
@@ -47,6 +48,7 @@ const (
 	aboutVPN      = "route: the line itself"
 	aboutProducer = "psc: the producer's half"
 	aboutConsumer = "psc: the consumer's half"
+	aboutDNS      = "dns: the cluster's DNS endpoint"
 	aboutAccess   = "Rights and token of the kubeconfig"
 	aboutFile     = "The kubeconfig file"
 	aboutReach    = "How causeway reaches Google and the cluster"
@@ -72,9 +74,13 @@ func (c *common) methodFlags(cmd *cobra.Command) {
 		f.StringSliceVar(&c.spec.FarSide.CIDRs, "client-cidr", nil, "network that clients come from, such as `172.31.0.0/16`; all others are kept out; may be repeated")
 		f.BoolVar(&c.globalAccess, "global-access", false, "let in clients that enter the VPC in another region than the cluster's")
 	})
+	for _, name := range []string{"client-cidr", "global-access"} { // a DNS endpoint knows no networks and no regions
+		cmd.Flags().Lookup(name).Annotations[methodKey] = []string{"ilb", "route", "psc"}
+	}
 	c.ilbFlags(cmd)
 	c.routeFlags(cmd)
 	c.pscFlags(cmd)
+	c.dnsFlags(cmd)
 	c.accessFlags(cmd, false)
 }
 

@@ -80,7 +80,7 @@ func (a *app) handoff(cmd *cobra.Command, c *common, args []string, archive stri
 	}
 	fmt.Fprintf(a.out, "wrote %s (%d bytes)\n", archive, content.Len())
 	fmt.Fprintf(a.out, "\non the far side:\n  tar xzf %s && cd causeway-%s && less README.md\n", filepath.Base(archive), s.spec.Name)
-	if options.Secrets == exposer.SecretsInclude {
+	if options.Secrets == exposer.SecretsInclude && !s.spec.ByGoogle() {
 		s.story("it holds a token in the clear: send it as you would send a password, or use --secrets encrypt")
 	}
 	return nil

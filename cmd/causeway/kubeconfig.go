@@ -53,12 +53,15 @@ func (a *app) writeKubeconfig(cmd *cobra.Command, c *common, args []string) erro
 		s.story("the cluster gave the token a shorter life than was asked for [CW-TOKEN-CAPPED]")
 	}
 	if c.output != "table" {
-		return a.writeData(c.output, map[string]any{"kubeconfig": s.job.File.Path, "context": made.Context, "tokenExpires": made.Expires})
+		return a.writeData(c.output, kubeconfigAnswer(s.job.File.Path, made))
 	}
 	fmt.Fprintf(a.out, "kubeconfig   %s, context %s\n", s.job.File.Path, made.Context)
-	if made.Expires.IsZero() {
+	switch {
+	case made.Plugin != "":
+		fmt.Fprintf(a.out, "identity     %s\n", googleIdentity(made.Plugin))
+	case made.Expires.IsZero():
 		fmt.Fprintln(a.out, "token        does not end: it is as good as a password, keep it so")
-	} else {
+	default:
 		fmt.Fprintf(a.out, "token        ends %s\n", a.moment(made.Expires))
 	}
 	fmt.Fprintf(a.out, "\non the far side:\n  causeway verify %s\n", s.fileFlags())

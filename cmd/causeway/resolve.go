@@ -99,6 +99,11 @@ func (c *common) overlay(cmd *cobra.Command, spec *exposer.Spec) {
 			spec.Route = &exposer.Route{}
 		}
 		c.overlayRoute(spec.Route, take)
+	case "dns":
+		if spec.DNS == nil {
+			spec.DNS = &exposer.DNS{}
+		}
+		c.overlayDNS(spec.DNS, take)
 	case "psc":
 		if spec.PSC == nil {
 			spec.PSC = &exposer.PSC{}

@@ -33,6 +33,8 @@ const methodsHelp = `METHOD is one of
          in the cluster; --vpn makes the line too
   psc    an exposure by ilb, published to other networks, projects or
          organisations by Private Service Connect: no routes between them
+  dns    the cluster's DNS endpoint: a public name, where IAM says who gets in;
+         needs no line, and opens no network
 `
 
 const rootLong = `causeway makes the API server of a private GKE cluster reachable, privately,
@@ -50,6 +52,7 @@ a precondition is missing, 5 the probe failed, 130 interrupted.`
 const rootExamples = `  causeway plan ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply route --project P --location L --cluster C --client-cidr 172.31.0.0/16
+  causeway apply dns --project P --location L --cluster C --open-dns-endpoint
   causeway verify --kubeconfig causeway-C.kubeconfig
   causeway status ilb --project P --location L --cluster C
   causeway destroy ilb --project P --location L --cluster C`

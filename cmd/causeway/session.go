@@ -59,8 +59,10 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 	name, host := a.whoami()
 	s.job = exposer.Job{
 		Method: chosen, Progress: s.progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
-		Story: s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
+		Google: exposer.GoogleClient{Impersonate: c.impersonate, TokenFile: c.tokenFile},
+		Story:  s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
 		Deps: exposer.Deps{Google: google, Consumer: consumer, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv, Dial: a.dial,
+			Siblings: exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}.Siblings,
 			Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
 				o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story,
 					Holder: kube.HolderName(name, host, os.Getpid()), Ended: kube.EndedHere(host)}

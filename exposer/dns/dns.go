@@ -54,7 +54,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err != nil {
 		return nil, x.blocked(ctx, err)
 	}
-	if problems := exposer.DNSProblems(x.cluster, *x.spec.DNS); len(problems) > 0 && !deps.Leaving {
+	if problems := x.problems(x.cluster, *x.spec.DNS); len(problems) > 0 && !deps.Leaving {
 		return nil, &exposer.PreconditionError{Verb: "expose " + x.spec.Cluster.Name + " by dns", Problems: problems}
 	}
 	if err := x.connect(ctx); err != nil {
@@ -141,12 +141,12 @@ func (x *exposure) Facts() []exposer.Fact {
 	facts := []exposer.Fact{
 		{Name: "cluster", Value: fmt.Sprintf("%s, %s, %s, %s", c.Name, c.Location, c.Version, c.Status)},
 		{Name: "DNS endpoint", Value: c.DNSEndpoint + ", a name that everybody can resolve"},
-		{Name: "guarded by", Value: "IAM alone (container.clusters.connect); authorized networks do not count for it"},
+		{Name: "guarded by", Value: x.guardFact()},
 		{Name: "external traffic", Value: onOff(c.DNSExternal, want.Open)},
 		{Name: "Kubernetes tokens", Value: onOff(c.DNSTokens, want.Tokens)},
-		{Name: "client certificates", Value: onOff(c.DNSCerts, want.Certificates)},
+		{Name: "client certs", Value: onOff(c.DNSCerts, want.Certificates)},
 		{Name: "clients are", Value: x.identityFact()},
-		{Name: "the far side needs", Value: "a way to Google's APIs, TCP 443: over the internet, or privately by private Google access over the line"},
+		{Name: "far side needs", Value: "a way to Google's APIs, TCP 443: over the internet, or privately by private Google access over the line"},
 	}
 	if x.deferred != nil {
 		facts = append(facts, exposer.Fact{Name: "cluster's API", Value: "can't be reached from here yet: its part (account, kubeconfig) follows when the endpoint is open"})
@@ -154,12 +154,22 @@ func (x *exposure) Facts() []exposer.Fact {
 	return facts
 }
 
+// guardFact says who decides about callers: more than IAM where Kubernetes' own
+// credentials are taken.
+func (x *exposure) guardFact() string {
+	text := "IAM alone (" + connectPermission + ")"
+	if c, want := x.cluster, x.spec.DNS; c.DNSTokens || c.DNSCerts || want.Tokens || want.Certificates {
+		text = "IAM (" + connectPermission + "), but for the cluster's own tokens or client certificates"
+	}
+	return text + "; authorized networks do not count for it"
+}
+
 func onOff(on, asked bool) string {
 	switch {
 	case on:
 		return "on"
 	case asked:
-		return "off, will be turned on"
+		return "off, to be turned on"
 	}
 	return "off"
 }

@@ -10,9 +10,13 @@ import (
 // Google's APIs to have. The ranges and names are those of Google's guide on private
 // Google access for on-premises hosts.
 func (x *exposure) FarHalf(context.Context) (exposer.Half, error) {
+	guard := "IAM"
+	if !x.spec.ByGoogle() {
+		guard = "the token"
+	}
 	todo := []string{
 		"The name " + x.cluster.DNSEndpoint + " stands in public DNS: everybody can resolve it, and reach it.\n" +
-			"  What guards it is IAM, or the token; authorized networks do not count for it.",
+			"  What guards it is " + guard + "; authorized networks do not count for it.",
 		"Outgoing TCP 443 to it, over the internet or by a proxy that passes CONNECT. Or privately:\n" +
 			"  let your DNS answer `gke.goog` names with the addresses of restricted.googleapis.com (199.36.153.4/30)\n" +
 			"  or private.googleapis.com (199.36.153.8/30), and route that range into the VPN or Interconnect;\n" +

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"causeway/exposer"
+	"causeway/exposer/detect"
 	"causeway/internal/gcp"
 )
 
@@ -14,6 +15,24 @@ var services = []string{"container.googleapis.com"}
 
 // connectPermission is what Google's front ends ask IAM for, for each request.
 const connectPermission = "container.clusters.connect"
+
+// problems are what keeps the endpoint from being used as it is wanted, each with
+// what cures it. They follow from the cluster as it was read: nobody is asked.
+func (x *exposure) problems(c gcp.Cluster, want exposer.DNS) []exposer.Problem {
+	problems := detect.DNSProblems(c, want.Open)
+	gcloud := fmt.Sprintf("gcloud container clusters update %s --location %s --project %s", c.Name, c.Location, c.Project)
+	for i := range problems {
+		if problems[i].Code == "CW-DNS-CLOSED" {
+			problems[i].Fix = "give --open-dns-endpoint, and causeway turns it on, as " + gcloud + " --enable-dns-access does"
+		}
+	}
+	if c.DNSEndpoint != "" && want.Identity == exposer.IdentityAccount && !c.DNSTokens && !want.Tokens {
+		problems = append(problems, exposer.Problem{Code: "CW-DNS-TOKENS",
+			Text: "controlPlaneEndpointsConfig.dnsEndpointConfig.enableK8sTokensViaDns is disabled for cluster " + c.Name + ": its DNS endpoint takes no ServiceAccount token",
+			Fix:  "give --dns-tokens, and causeway turns it on, as " + gcloud + " --enable-k8s-tokens-via-dns does; or use Google identities (--identity google)"})
+	}
+	return problems
+}
 
 // Preflight implements exposer.Exposure: every check runs, whatever the others say.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {

@@ -25,7 +25,7 @@ func (x *exposure) Trace(ctx context.Context) (exposer.Trace, error) {
 		hops[2] = exposer.TraceHop{Name: "identity", Text: "a ServiceAccount's token, which the endpoint takes"}
 	}
 	at := map[string]int{"CW-DNS-ABSENT": 0, "CW-GCP-CLUSTER-STATE": 0, "CW-DNS-CLOSED": 1, "CW-DNS-TOKENS": 2}
-	for _, problem := range exposer.DNSProblems(cluster, asked) {
+	for _, problem := range x.problems(cluster, asked) {
 		hop := &hops[at[problem.Code]]
 		hop.Verdict, hop.Text, hop.Code, hop.Fix = exposer.Broken, problem.Text, problem.Code, problem.Fix
 	}
