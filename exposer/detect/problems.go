@@ -226,19 +226,17 @@ func Enforced(c gcp.Cluster) bool {
 	return c.Authorized.Enabled && (c.Authorized.PrivateEnforced || c.PeeringName != "")
 }
 
-// DNSProblems are why clients can't use the cluster's DNS endpoint, in Google's own
-// words where it has some; open says that it is to be opened to traffic from outside
-// Google Cloud.
+// DNSProblems are why clients can't use the cluster's DNS endpoint; open says that
+// it is to be opened to traffic from outside Google Cloud.
 func DNSProblems(c gcp.Cluster, open bool) []exposer.Problem {
 	problems := exposer.ReadyProblems(c)
 	switch {
 	case c.DNSEndpoint == "":
-		problems = append(problems, exposer.Problem{Code: "CW-DNS-ABSENT", Text: "cluster " + c.Name + " is missing DNSEndpointConfig",
+		problems = append(problems, exposer.Problem{Code: "CW-DNS-ABSENT", Text: "the cluster tells no DNS endpoint",
 			Fix: "upgrade the control plane, or take a way that uses the private endpoint"})
 	case !c.DNSExternal && !open:
 		problems = append(problems, exposer.Problem{Code: "CW-DNS-CLOSED",
-			Text: "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic is disabled for cluster " + c.Name + ": its DNS endpoint takes no traffic from outside Google Cloud",
-			Fix:  "add --open-dns-endpoint"})
+			Text: "the DNS endpoint takes no traffic from outside Google Cloud", Fix: "add --open-dns-endpoint"})
 	}
 	return problems
 }

@@ -16,13 +16,18 @@ var services = []string{"container.googleapis.com"}
 // connectPermission is what Google's front ends ask IAM for, for each request.
 const connectPermission = "container.clusters.connect"
 
-// problems are what keeps the endpoint from being used as it is wanted, each with
-// what cures it. They follow from the cluster as it was read: nobody is asked.
+// problems are what keeps the endpoint from being used as it is wanted, in Google's
+// own words, each with what cures it. They follow from the cluster as it was read:
+// nobody is asked.
 func (x *exposure) problems(c gcp.Cluster, want exposer.DNS) []exposer.Problem {
 	problems := detect.DNSProblems(c, want.Open)
 	gcloud := fmt.Sprintf("gcloud container clusters update %s --location %s --project %s", c.Name, c.Location, c.Project)
 	for i := range problems {
-		if problems[i].Code == "CW-DNS-CLOSED" {
+		switch problems[i].Code {
+		case "CW-DNS-ABSENT":
+			problems[i].Text = "cluster " + c.Name + " is missing DNSEndpointConfig"
+		case "CW-DNS-CLOSED":
+			problems[i].Text = "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic is disabled for cluster " + c.Name + ": its DNS endpoint takes no traffic from outside Google Cloud"
 			problems[i].Fix = "give --open-dns-endpoint, and causeway turns it on, as " + gcloud + " --enable-dns-access does"
 		}
 	}
