@@ -168,7 +168,7 @@ func (x *exposure) handOver() {
 	x.ok(err)
 }
 
-// farUp starts the far side's half, and has it gone at the end of the test.
+// farUp starts the far side's half from it.
 func (x *exposure) farUp() {
 	x.Helper()
 	x.ok(lab.FarUp(x.ctx, x.folder))
