@@ -140,7 +140,7 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 		Fleet: Fleet{Project: c.GetFleet().GetProject(),
 			Membership: strings.TrimPrefix(c.GetFleet().GetMembership(), "//gkehub.googleapis.com/")},
 	}
-	if channel := c.GetReleaseChannel().GetChannel(); channel != containerpb.ReleaseChannel_UNSPECIFIED {
+	if channel := c.GetReleaseChannel().GetChannel(); channel != 0 { // the unspecified one
 		out.ReleaseChannel = channel.String()
 	}
 	if stack := c.GetIpAllocationPolicy().GetStackType(); stack != containerpb.StackType_STACK_TYPE_UNSPECIFIED {
