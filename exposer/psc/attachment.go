@@ -46,8 +46,8 @@ func (x *exposure) accepted() []string {
 	entries := slices.Clone(x.spec.PSC.Consumers)
 	if c := x.spec.PSC.Consumer; c != nil && x.spec.PSC.Accept == exposer.AcceptManual {
 		kind := exposer.ByProject
-		if len(entries) > 0 {
-			who, _, _ := exposer.ConsumerOf(entries[0])
+		if listed := append(slices.Clone(entries), x.spec.PSC.Reject...); len(listed) > 0 { // one kind for both lists
+			who, _, _ := exposer.ConsumerOf(listed[0])
 			kind = exposer.KindOfConsumer(who)
 		}
 		own := c.Project

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"causeway/exposer"
 	"causeway/internal/gcp"
@@ -17,18 +18,23 @@ var services = []string{"compute.googleapis.com"}
 var (
 	producerPermissions = []string{"compute.serviceAttachments.create", "compute.serviceAttachments.get", "compute.serviceAttachments.update", "compute.serviceAttachments.delete",
 		"compute.forwardingRules.get", "compute.forwardingRules.list", "compute.forwardingRules.use", "compute.regionOperations.get", "container.clusters.get"}
-	natPermissions      = []string{"compute.subnetworks.create", "compute.subnetworks.get", "compute.subnetworks.use", "compute.subnetworks.delete", "compute.regionOperations.get"}
+	natPermissions      = []string{"compute.subnetworks.create", "compute.subnetworks.get", "compute.subnetworks.use", "compute.subnetworks.delete", "compute.networks.updatePolicy", "compute.regionOperations.get"}
 	consumerPermissions = []string{"compute.addresses.createInternal", "compute.addresses.get", "compute.addresses.use", "compute.addresses.deleteInternal",
 		"compute.forwardingRules.create", "compute.forwardingRules.get", "compute.forwardingRules.delete", "compute.forwardingRules.pscCreate",
 		"compute.forwardingRules.pscDelete", "compute.networks.use", "compute.subnetworks.get", "compute.subnetworks.use", "compute.regionOperations.get",
 		"servicedirectory.namespaces.create", "servicedirectory.services.create", "servicedirectory.services.delete"}
-	zonePermissions = []string{"dns.managedZones.create", "dns.managedZones.get", "dns.managedZones.delete", "dns.networks.bindPrivateDNSZone",
-		"dns.changes.create", "dns.resourceRecordSets.create", "dns.resourceRecordSets.delete", "dns.resourceRecordSets.list"}
+	globalPermissions = []string{"compute.forwardingRules.update", "compute.forwardingRules.pscUpdate"} // to open one that stands
+	zonePermissions   = []string{"dns.managedZones.create", "dns.managedZones.get", "dns.managedZones.delete", "dns.networks.bindPrivateDNSZone",
+		"dns.changes.create", "dns.resourceRecordSets.create", "dns.resourceRecordSets.delete", "dns.resourceRecordSets.get", "dns.resourceRecordSets.list", "dns.resourceRecordSets.update"}
 )
 
 // Preflight implements exposer.Exposure.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	checks := append(x.rightsChecks(), x.checkNAT, x.checkSubnet, x.checkAccess)
+	checks := append(x.rightsChecks(), x.checkLists, x.checkNAT, x.checkSubnet, x.checkAccess)
+	changes := func(item exposer.Item) bool { return item.ID == endpointStep{x}.ID() && item.Action == exposer.Change }
+	if c := x.spec.PSC.Consumer; c != nil && c.GlobalAccess && slices.ContainsFunc(plan.Items, changes) {
+		checks = append(checks, exposer.CheckPermissions(x.consumer, c.Project, globalPermissions))
+	}
 	return append(plan.Refusals(), exposer.RunChecks(ctx, checks...)...), ctx.Err()
 }
 
@@ -50,9 +56,9 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 	if c == nil {
 		return checks
 	}
-	needed, apis := consumerPermissions, []string{"compute.googleapis.com", "servicedirectory.googleapis.com"}
+	needed, apis := slices.Clone(consumerPermissions), []string{"compute.googleapis.com", "servicedirectory.googleapis.com"}
 	if c.DNSName != "" {
-		needed, apis = append(append([]string{}, needed...), zonePermissions...), append(apis, "dns.googleapis.com")
+		needed, apis = append(needed, zonePermissions...), append(apis, "dns.googleapis.com")
 	}
 	return append(checks, exposer.CheckServices(x.consumer, c.Project, apis), exposer.CheckPermissions(x.consumer, c.Project, needed))
 }
@@ -62,6 +68,23 @@ func (x *exposure) checkAccess(ctx context.Context) ([]exposer.Problem, error) {
 		return nil, nil
 	}
 	return exposer.CheckAccess(ctx, x.kube, x.spec)
+}
+
+// checkLists finds entries of several kinds in both lists together: the validation
+// of a spec looks at each list by itself.
+func (x *exposure) checkLists(context.Context) ([]exposer.Problem, error) {
+	var kinds []string
+	for _, entry := range append(x.accepted(), x.spec.PSC.Reject...) {
+		who, _, _ := exposer.ConsumerOf(entry)
+		if kind := exposer.KindOfConsumer(who); !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	if !x.producing() || len(kinds) < 2 {
+		return nil, nil
+	}
+	return []exposer.Problem{{Code: "CW-PSC-LISTS", Text: fmt.Sprintf("--consumer and --reject together name a %s and a %s: Google takes one kind in both lists", kinds[0], kinds[1]),
+		Fix: "name projects only, or networks only, or endpoints only"}}, nil
 }
 
 // checkNAT finds what the range of a NAT subnet that is to be made collides with.
