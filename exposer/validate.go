@@ -94,6 +94,17 @@ func (s Spec) Validate(methods []string) error {
 // them by who they are.
 var byClients = []string{"ilb", "route", ""}
 
+// ValidateTarget looks at what names a cluster and, where it is told, its far side:
+// all that is known before a method is chosen.
+func ValidateTarget(cluster ClusterRef, far FarSide) error {
+	v := &validator{}
+	v.cluster(cluster)
+	if len(far.CIDRs) > 0 {
+		v.farSide(far)
+	}
+	return v.err()
+}
+
 // ValidateNames is Validate for finding an exposure that stands: what names it
 // must be there and well-formed, what it was made of need not.
 func (s Spec) ValidateNames(methods []string) error {
@@ -109,9 +120,7 @@ func (v *validator) names(s Spec, methods []string) {
 		v.form("name", s.Name, nameForm, "must be lower case letters, digits and '-', start with a letter, and have at most 40 characters; --name gives one")
 	}
 	v.method(s.Method, methods)
-	v.form("cluster.project", s.Cluster.Project, projectForm, "must be a Google project ID (not its number)")
-	v.form("cluster.location", s.Cluster.Location, locationForm, "must be a region or a zone, such as europe-west3 or europe-west3-c")
-	v.form("cluster.name", s.Cluster.Name, resourceForm, "must be a cluster's name")
+	v.cluster(s.Cluster)
 	if s.Namespace != "causeway-"+s.Name { // the default has no faults but the name's
 		v.form("namespace", s.Namespace, labelForm, "must be a namespace's name")
 	}
@@ -119,6 +128,12 @@ func (v *validator) names(s Spec, methods []string) {
 		v.add("namespace", "must not be one of Kubernetes' own namespaces, "+s.Namespace+" is")
 	}
 	v.one("reach.via", s.Reach.Via, []string{"auto", "context", "private", "public", "dns"})
+}
+
+func (v *validator) cluster(c ClusterRef) {
+	v.form("cluster.project", c.Project, projectForm, "must be a Google project ID (not its number)")
+	v.form("cluster.location", c.Location, locationForm, "must be a region or a zone, such as europe-west3 or europe-west3-c")
+	v.form("cluster.name", c.Name, resourceForm, "must be a cluster's name")
 }
 
 func (v *validator) err() error {

@@ -60,12 +60,17 @@ const (
 func (c *common) exposureFlags(cmd *cobra.Command) {
 	group(cmd, aboutExposure, func(f *flagSet) {
 		f.StringVarP(&c.file, "file", "f", "", "exposure as a YAML `FILE`; flags win over what it says")
-		f.StringVar(&c.spec.Cluster.Project, "project", "", "Google `PROJECT` of the cluster (default: CLOUDSDK_CORE_PROJECT, GOOGLE_CLOUD_PROJECT, gcloud's active configuration)")
-		f.StringVar(&c.spec.Cluster.Location, "location", "", "`REGION` or zone of the cluster")
-		f.StringVar(&c.spec.Cluster.Name, "cluster", "", "`NAME` of the cluster")
+		c.clusterFlags(f)
 		f.StringVar(&c.spec.Name, "name", "", "`NAME` of the exposure (default: the cluster's name, CLUSTER-METHOD for all methods but ilb); another name makes another exposure of the same cluster")
 		f.StringVar(&c.spec.Namespace, "namespace", "", "`NAMESPACE` for what runs in the cluster (default: causeway-NAME)")
 	})
+}
+
+// clusterFlags name the cluster.
+func (c *common) clusterFlags(f *flagSet) {
+	f.StringVar(&c.spec.Cluster.Project, "project", "", "Google `PROJECT` of the cluster (default: CLOUDSDK_CORE_PROJECT, GOOGLE_CLOUD_PROJECT, gcloud's active configuration)")
+	f.StringVar(&c.spec.Cluster.Location, "location", "", "`REGION` or zone of the cluster")
+	f.StringVar(&c.spec.Cluster.Name, "cluster", "", "`NAME` of the cluster")
 }
 
 // methodFlags are what each method and the access can be told.
@@ -118,9 +123,14 @@ func (c *common) reachFlags(cmd *cobra.Command) {
 		f.StringVar(&c.spec.Reach.Via, "via", "", "`WAY` to the cluster's API for causeway's own work: auto, context, private, public or dns (default auto: the first of them that works)")
 		f.StringVar(&c.spec.Reach.Context, "context", "", "kubeconfig `CONTEXT` for --via context (default: one that is this cluster)")
 		f.StringVar(&c.spec.Reach.Kubeconfig, "kubeconfig", "", "`FILE` with that context (default: KUBECONFIG, ~/.kube/config)")
-		f.StringVar(&c.impersonate, "impersonate-service-account", "", "Google service `ACCOUNT` to act as")
-		f.StringVar(&c.tokenFile, "access-token-file", "", "`FILE` with a Google access token (default: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE, else Application Default Credentials)")
+		c.googleFlags(f)
 	})
+}
+
+// googleFlags say who asks Google.
+func (c *common) googleFlags(f *flagSet) {
+	f.StringVar(&c.impersonate, "impersonate-service-account", "", "Google service `ACCOUNT` to act as")
+	f.StringVar(&c.tokenFile, "access-token-file", "", "`FILE` with a Google access token (default: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE, else Application Default Credentials)")
 }
 
 // runFlags are how the cluster is reached and how the command itself behaves; more adds a verb's own.
@@ -130,7 +140,12 @@ func (c *common) runFlags(cmd *cobra.Command, more func(*flagSet)) {
 		if more != nil {
 			more(f)
 		}
-		f.DurationVar(&c.timeout, "timeout", 30*time.Minute, "`TIME` after which the whole command gives up; what it made stays")
-		f.BoolVarP(&c.verbose, "verbose", "v", false, "show each request to Google on stderr: method, path, status, time")
+		c.endFlags(f)
 	})
+}
+
+// endFlags are how long a command takes at most, and how much it tells.
+func (c *common) endFlags(f *flagSet) {
+	f.DurationVar(&c.timeout, "timeout", 30*time.Minute, "`TIME` after which the whole command gives up; what it made stays")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "show each request to Google on stderr: method, path, status, time")
 }

@@ -226,6 +226,9 @@ func Enforced(c gcp.Cluster) bool {
 	return c.Authorized.Enabled && (c.Authorized.PrivateEnforced || c.PeeringName != "")
 }
 
+// addOpen is the cure of a DNS endpoint that is closed.
+const addOpen = "add --open-dns-endpoint"
+
 // DNSProblems are why clients can't use the cluster's DNS endpoint; open says that
 // it is to be opened to traffic from outside Google Cloud.
 func DNSProblems(c gcp.Cluster, open bool) []exposer.Problem {
@@ -236,7 +239,7 @@ func DNSProblems(c gcp.Cluster, open bool) []exposer.Problem {
 			Fix: "upgrade the control plane, or take a way that uses the private endpoint"})
 	case !c.DNSExternal && !open:
 		problems = append(problems, exposer.Problem{Code: "CW-DNS-CLOSED",
-			Text: "the DNS endpoint takes no traffic from outside Google Cloud", Fix: "add --open-dns-endpoint"})
+			Text: "the DNS endpoint takes no traffic from outside Google Cloud", Fix: addOpen})
 	}
 	return problems
 }

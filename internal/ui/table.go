@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -15,6 +16,7 @@ import (
 var hues = map[string]string{
 	"create": green, "change": yellow, "refuse": red, "keep": faint,
 	"ok": green, "pass": green, "warn": yellow, "fail": red, "skip": faint, "missing": red, "differs": yellow,
+	"works": green, "works after": yellow, "cannot": red,
 	"broken": red, "waits": yellow, "warns": yellow, "unknown": yellow,
 	"removed": green, "restored": green, "absent": faint, "left": yellow,
 }
@@ -45,14 +47,51 @@ func Table(w io.Writer, header []string, rows [][]string, colour bool) {
 	}
 }
 
+// Grid is Table for rows of many texts: each column wraps at its own width, 0 for
+// as wide as it is. With colour the words of the first two columns may carry one.
+func Grid(w io.Writer, header []string, rows [][]string, widths []int, colour bool) {
+	t := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatUpper
+	t.SetStyle(style)
+	var columns []table.ColumnConfig
+	for i, width := range widths {
+		columns = append(columns, table.ColumnConfig{Number: i + 1, WidthMax: width, WidthMaxEnforcer: wrapLines})
+	}
+	t.SetColumnConfigs(columns)
+	t.AppendHeader(cells(header, false))
+	for _, row := range rows {
+		line := cells(row, colour)
+		if hue := hues[row[1]]; hue != "" {
+			line[1] = paint(colour, hue, Redact(row[1]))
+		}
+		t.AppendRow(line)
+	}
+	for line := range strings.SplitSeq(t.Render(), "\n") {
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+}
+
+// Wrap breaks lines between words, so that none is wider than width where that can
+// be.
+func Wrap(words string, width int) string { return wrapLines(words, width) }
+
 // wrapLines wraps each line of a cell for itself: go-pretty's own wrapping joins them.
 func wrapLines(cell string, width int) string {
 	lines := strings.Split(cell, "\n")
 	for i, line := range lines {
-		lines[i] = text.WrapSoft(line, width)
+		if width > 0 {
+			line = text.WrapSoft(line, width)
+		}
+		lines[i] = trailing.ReplaceAllString(line, "")
 	}
 	return strings.Join(lines, "\n")
 }
+
+// trailing blanks are what wrapping leaves at the ends of lines.
+var trailing = regexp.MustCompile(`(?m) +$`)
 
 // lastWidth is what the columns before leave for the last one, at least 30.
 func lastWidth(header []string, rows [][]string) int {

@@ -1,0 +1,162 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"causeway/exposer"
+)
+
+// The methods that Google's own front ends serve: who a client is decides, not
+// where it is.
+
+// FleetProblems are why a cluster is no member of a fleet yet.
+func (f Facts) FleetProblems() []exposer.Problem {
+	c := f.Cluster
+	switch {
+	case c.Fleet.Membership != "":
+		return nil
+	case c.Fleet.Project != "":
+		return []exposer.Problem{{Code: "CW-FLEET-MEMBER", Text: "the cluster is being registered in the fleet of project " + c.Fleet.Project, Fix: "wait until it has a membership"}}
+	}
+	return []exposer.Problem{{Code: "CW-FLEET-MEMBER", Text: "the cluster is in no fleet",
+		Fix: judge{Facts: f}.gcloud("--enable-fleet")}}
+}
+
+// apiProblems names the APIs that are off in the fleet's project.
+func (f Facts) apiProblems(names []string) []exposer.Problem {
+	off := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return f.Services[name] })
+	if f.Services == nil || len(off) == 0 {
+		return nil
+	}
+	short := make([]string, len(off))
+	for i, name := range off {
+		short[i] = strings.TrimSuffix(name, ".googleapis.com")
+	}
+	return []exposer.Problem{{Code: "CW-GCP-API-DISABLED",
+		Text: fmt.Sprintf("APIs are off in project %s: %s", f.fleetProject(), strings.Join(short, ", ")),
+		Fix:  fmt.Sprintf("gcloud services enable %s --project %s", strings.Join(off, " "), f.fleetProject())}}
+}
+
+// GatewayProblems are why Connect Gateway can't lead to the cluster.
+func (f Facts) GatewayProblems() []exposer.Problem {
+	return slices.Concat(exposer.ReadyProblems(f.Cluster), f.FleetProblems(), f.apiProblems(gatewayServices))
+}
+
+// gateway judges Connect Gateway.
+func (j judge) gateway() Assessment {
+	clue := ""
+	switch {
+	case j.Services == nil:
+		clue = "whether its APIs are on can't be seen"
+	case j.Cluster.IPEndpointsOff:
+		clue = "whether Connect Gateway serves a cluster without IP endpoints is not confirmed"
+	}
+	out := j.verdict("gateway", "in the fleet of project "+j.fleetProject()+", its APIs are on: Google's front end leads to the cluster, without any line", clue, j.GatewayProblems())
+	out.FarSide = "HTTPS to *.googleapis.com"
+	out.Streaming = gatewayStreams(j.Cluster.Version)
+	out.Identity = "Google identity"
+	out.Cost = "traffic out of Google"
+	out.Exposes = "a public name; IAM guards it, no list of networks"
+	out.Command = j.apply("gateway")
+	return out
+}
+
+// gatewayStreams is what Connect Gateway can stream to a control plane of a version
+// (docs: enterprise/multicluster-management/gateway/using).
+func gatewayStreams(version string) string {
+	const limits = "; 10 a fleet, 20-30 min each"
+	switch m := minor(version); {
+	case m == 0:
+		return "exec from 1.30, port-forward from 1.31" + limits
+	case m < 30:
+		return "no exec before 1.30"
+	case m == 30:
+		return "exec, cp; port-forward from 1.31" + limits
+	}
+	return "exec, cp, port-forward" + limits
+}
+
+// MCSProblems are why the cluster can't export a Service to its fleet. far says that
+// a far side outside of it is asked for.
+func (f Facts) MCSProblems(far bool) []exposer.Problem {
+	c := f.Cluster
+	by := judge{Facts: f}
+	problems := exposer.ReadyProblems(c)
+	if far {
+		problems = append(problems, exposer.Problem{Code: "CW-MCS-FAR-SIDE", Text: "for other clusters of the fleet alone, never for networks outside Google Cloud"})
+	}
+	if !c.VPCNative {
+		problems = append(problems, exposer.Problem{Code: "CW-MCS-VPC-NATIVE", Text: "the cluster is not VPC-native, which can't be changed"})
+	}
+	problems = append(problems, f.FleetProblems()...)
+	if pool := f.fleetProject() + ".svc.id.goog"; c.WorkloadPool == "" {
+		problems = append(problems, exposer.Problem{Code: "CW-MCS-CLUSTER", Text: "the cluster has no Workload Identity", Fix: by.gcloud("--workload-pool=" + pool)})
+	}
+	if !c.HTTPLoadBalancing {
+		problems = append(problems, exposer.Problem{Code: "CW-MCS-CLUSTER", Text: "its add-on HttpLoadBalancing is off", Fix: by.gcloud("--update-addons=HttpLoadBalancing=ENABLED")})
+	}
+	return append(problems, f.apiProblems(mcsServices)...)
+}
+
+// mcs judges multi-cluster Services.
+func (j judge) mcs() Assessment {
+	clue := ""
+	if j.Services == nil {
+		clue = "whether its APIs are on can't be seen"
+	}
+	out := j.verdict("mcs", "for other clusters of the fleet of project "+j.fleetProject()+" alone, never for networks outside Google Cloud", clue, j.MCSProblems(len(j.ask.Clients) > 0))
+	out.FarSide = "to be a GKE cluster of the fleet, in this VPC"
+	out.Streaming = "as ilb"
+	out.Identity = "ServiceAccount token"
+	out.Cost = "as ilb; Cloud DNS, Traffic Director"
+	out.Exposes = "a Service, to the fleet's clusters"
+	out.Command = j.apply("mcs")
+	return out
+}
+
+// dns judges the cluster's DNS endpoint.
+func (j judge) dns() Assessment {
+	c := j.Cluster
+	out := j.verdict("dns", "the DNS endpoint is open to traffic from outside Google Cloud", "", DNSProblems(c, false))
+	var flags []string
+	if c.DNSEndpoint != "" && !c.DNSExternal {
+		flags = append(flags, "--open-dns-endpoint")
+		if at := slices.IndexFunc(out.First, func(s Step) bool { return s.Flag == "--open-dns-endpoint" }); at >= 0 && !slices.Contains(j.have, "dns") {
+			out.First[at] = Step{What: out.First[at].What, Command: j.gcloud("--enable-dns-access")}
+		}
+	}
+	out.FarSide = "HTTPS to *.gke.goog, in public or by Private Google Access"
+	out.Streaming = "HTTPS by Google's front end; verify proves exec"
+	out.Identity = "Google identity"
+	if c.DNSTokens {
+		out.Identity += ", ServiceAccount token"
+	}
+	if c.DNSCerts {
+		out.Identity += ", client certificate"
+	}
+	out.Cost = "traffic out of Google"
+	out.Exposes = "a public name; IAM guards it, no list of networks"
+	out.Command = j.apply("dns", flags...)
+	return out
+}
+
+// byHand is said in the place of the command of a method that this causeway does
+// not have.
+func (j judge) byHand(method string) string {
+	c := j.Cluster
+	have := "this causeway has no method " + method + " yet"
+	switch method {
+	case "gateway":
+		if parts := strings.Split(c.Fleet.Membership, "/"); len(parts) == 6 {
+			return fmt.Sprintf("%s; by hand: gcloud container fleet memberships get-credentials %s --project %s --location %s", have, parts[5], parts[1], parts[3])
+		}
+		return have + "; by hand: gcloud container fleet memberships get-credentials, once it is a member"
+	case "mcs":
+		return have + "; by hand: gcloud container fleet multi-cluster-services enable --project " + j.fleetProject() + ", then a ServiceExport"
+	case "dns":
+		return fmt.Sprintf("%s; by hand: gcloud container clusters get-credentials %s --project %s --location %s --dns-endpoint", have, c.Name, c.Project, c.Location)
+	}
+	return have
+}
