@@ -158,22 +158,22 @@ func TestTheDecisionList(t *testing.T) {
 		want, instead string
 		says          string
 	}{
-		"1 ranges that collide: psc":                                {facts: world(lines(here)), ask: Ask{Clients: prefixes("10.5.0.0/16")}, have: today, want: "psc", says: "collide"},
-		"1 the same without psc: dns":                               {facts: world(lines(here)), ask: Ask{Clients: prefixes("10.5.0.0/16")}, have: []string{"ilb", "route", "dns"}, want: "dns", says: "collide"},
-		"IP endpoints off: dns, though a line is there":             {facts: world(lines(here), open, func(f *Facts) { f.Cluster.IPEndpointsOff = true }), have: today, want: "dns", says: "owner chose"},
-		"2 a line: ilb, with route beside it":                       {facts: world(lines(here), open), ask: Ask{Clients: clients}, have: today, want: "ilb", instead: "route", says: "a line ends"},
-		"2 a hub's line: ilb, and route is no choice":               {facts: world(hub("REGIONAL", here), open), ask: Ask{Clients: clients}, have: today, want: "ilb", says: "the hub h/hub"},
-		"3 only ilb is in the way: route":                           {facts: world(lines(here), noImage), ask: Ask{Clients: clients}, have: today, want: "route", says: "at once"},
-		"3 in a hub, ilb after something":                           {facts: world(hub("REGIONAL", here), noImage), ask: Ask{Clients: clients}, have: today, want: "ilb"},
-		"a line that needs something is not left for a public name": {facts: world(lines(line{name: "cr", region: region, down: true}), open), have: today, want: "ilb"},
-		"4 no line: dns that is open":                               {facts: world(open), have: today, want: "dns", instead: "route", says: "needs none"},
-		"4 no line: dns that is to be opened":                       {facts: world(), have: today, want: "dns", instead: "route"},
-		"4 no line, no DNS endpoint: gateway":                       {facts: world(fleet, func(f *Facts) { f.Cluster.DNSEndpoint = "" }), have: all, want: "gateway", instead: "route"},
-		"4 no line, neither of them: route makes one":               {facts: world(open), have: []string{"ilb", "route"}, want: "route", says: "make one"},
-		"5 unseen, dns is open":                                     {facts: world(blind, open), have: today, want: "dns", says: "can't be seen"},
-		"5 unseen, dns is closed: ilb with an if":                   {facts: world(blind), have: today, want: "ilb", says: "if a line"},
-		"never mcs":                            {facts: world(fleet), have: []string{"mcs"}, want: ""},
-		"a cluster that is not ready: nothing": {facts: world(lines(here), func(f *Facts) { f.Cluster.Status = "PROVISIONING" }), have: today, want: "", says: "PROVISIONING"},
+		"2 ranges that collide: psc":                                  {facts: world(lines(here)), ask: Ask{Clients: prefixes("10.5.0.0/16")}, have: today, want: "psc", says: "collide"},
+		"2 the same without psc: dns":                                 {facts: world(lines(here)), ask: Ask{Clients: prefixes("10.5.0.0/16")}, have: []string{"ilb", "route", "dns"}, want: "dns", says: "collide"},
+		"3 IP endpoints off: dns, though a line is there":             {facts: world(lines(here), open, func(f *Facts) { f.Cluster.IPEndpointsOff = true }), have: today, want: "dns", says: "owner chose"},
+		"4 a line: ilb, with route beside it":                         {facts: world(lines(here), open), ask: Ask{Clients: clients}, have: today, want: "ilb", instead: "route", says: "a line ends"},
+		"4 a hub's line: ilb, and route is no choice":                 {facts: world(hub("REGIONAL", here), open), ask: Ask{Clients: clients}, have: today, want: "ilb", says: "the hub h/hub"},
+		"4 only ilb is in the way: route":                             {facts: world(lines(here), noImage), ask: Ask{Clients: clients}, have: today, want: "route", says: "at once"},
+		"4 in a hub, ilb after something":                             {facts: world(hub("REGIONAL", here), noImage), ask: Ask{Clients: clients}, have: today, want: "ilb"},
+		"4 a line that needs something is not left for a public name": {facts: world(lines(line{name: "cr", region: region, down: true}), open), have: today, want: "ilb"},
+		"5 no line: dns that is open":                                 {facts: world(open), have: today, want: "dns", instead: "route", says: "needs none"},
+		"5 no line: dns that is to be opened":                         {facts: world(), have: today, want: "dns", instead: "route"},
+		"5 no line, no DNS endpoint: gateway":                         {facts: world(fleet, func(f *Facts) { f.Cluster.DNSEndpoint = "" }), have: all, want: "gateway", instead: "route"},
+		"5 no line, neither of them: route makes one":                 {facts: world(open), have: []string{"ilb", "route"}, want: "route", says: "make one"},
+		"6 unseen, dns is open":                                       {facts: world(blind, open), have: today, want: "dns", says: "can't be seen"},
+		"6 unseen, dns is closed: ilb with an if":                     {facts: world(blind), have: today, want: "ilb", says: "if a line"},
+		"never mcs":                              {facts: world(fleet), have: []string{"mcs"}, want: ""},
+		"1 a cluster that is not ready: nothing": {facts: world(lines(here), func(f *Facts) { f.Cluster.Status = "PROVISIONING" }), have: today, want: "", says: "PROVISIONING"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := c.facts.Assess(c.ask, c.have)

@@ -14,20 +14,22 @@
 //
 // The first of these that holds, among the methods that this causeway has:
 //
-//  1. Client networks that collide with the cluster's or the VPC's: psc, which needs
-//     no routes between the two sides; else dns, for the same reason.
-//  2. A line ends in the cluster's network, or in one that is peered with it: ilb.
-//     It works nearly everywhere, lets in the client networks alone, and leaves
-//     routers and peerings that others use as they are.
-//  3. The same, and only ilb is in the way (its image, its region): route, where a
-//     line ends in the cluster's own network. Nothing runs in the cluster then, but
-//     the control plane itself is announced, and settings change that others share.
-//  4. No line at all: dns, which needs none: the name resolves in public, and IAM
-//     guards it. Then gateway, by the same thought; then route, which can make a line.
-//  5. It can't be seen whether there is a line: what is open already (dns), else ilb,
+//  1. The control plane does not serve: none, wait.
+//  2. Client networks collide with the cluster's or the VPC's: psc, which needs no
+//     routes between the two sides; else dns, for the same reason.
+//  3. The IP endpoints are off: dns. Whoever turned them off chose it.
+//  4. A line ends in the cluster's network, or in one that is peered with it: ilb,
+//     where it works. It works nearly everywhere, lets in the client networks alone
+//     and keeps the control plane off the line. Where it needs something first and
+//     route works at once: route, by which nothing runs in the cluster, but the
+//     control plane itself is announced, by settings that others share. Where both
+//     need something: ilb, then route.
+//  5. No line: dns, then gateway, which need none; the name is public and IAM guards
+//     it. Beside it route, which makes a line, for a way that stays private.
+//  6. It can't be seen whether there is a line: what is open already (dns), else ilb,
 //     with an if.
 //
-// What works comes before what works after something, within a step; but a line
-// that is there is not left for a public name (2 and 3 come before 4). mcs is never
+// What works comes before what works after something, within a rule; but a line
+// that is there is not left for a public name (4 comes before 5). mcs is never
 // recommended: it leads to clusters of the fleet, not to a far side.
 package detect

@@ -23,7 +23,7 @@ type Facts struct {
 	Subnets  []gcp.Subnetwork // of the cluster's network; nil where they may not be listed
 	Routes   []gcp.Route      // of the cluster's network
 	Services map[string]bool  // APIs of the fleet's project that are on; nil where it is not told
-	Balanced []Balanced       // exposures by ilb that have an address in the cluster's subnet; nil where it is not told
+	Balanced []Balanced       // exposures by ilb that have an address in the cluster's region; nil where it is not told
 	Unseen   []Unseen
 }
 
@@ -236,7 +236,7 @@ func (r *reader) balanced(ctx context.Context) error {
 			r.facts.Balanced = []Balanced{}
 		}
 		for _, a := range addresses {
-			if name := a.Labels["causeway-exposure"]; name != "" && a.Subnetwork == c.Subnetwork.Name {
+			if name := a.Labels["causeway-exposure"]; name != "" {
 				r.facts.Balanced = append(r.facts.Balanced, Balanced{Exposure: name, Address: a.IP})
 			}
 		}

@@ -83,7 +83,7 @@ func gatewayStreams(version string) string {
 func (f Facts) MCSProblems(far bool) []exposer.Problem {
 	c := f.Cluster
 	by := judge{Facts: f}
-	problems := exposer.ReadyProblems(c)
+	problems := exposer.ClusterStateProblems(c) // what is exported is ilb's Service
 	if far {
 		problems = append(problems, exposer.Problem{Code: "CW-MCS-FAR-SIDE", Text: "for other clusters of the fleet alone, never for networks outside Google Cloud"})
 	}

@@ -216,7 +216,11 @@ func (j judge) psc() Assessment {
 		if len(OverlapProblems(j.ask.Clients, UsedBy(j.Cluster, j.Subnets...))) > 0 {
 			clients = "--client-cidr FREE_CIDR" // whoever comes by psc has an address of the NAT subnet
 		}
-		problems = append(problems, exposer.Problem{Code: "CW-PSC-NO-ILB", Text: "stands on an exposure by ilb, and none of the name " + j.Cluster.Name + " has an address here yet",
+		text := "stands on an exposure by ilb, and none of the name " + j.Cluster.Name + " has an address here yet"
+		for i, other := range j.Balanced {
+			text += []string{"; of others --exposure names one: ", ", "}[min(i, 1)] + other.Exposure
+		}
+		problems = append(problems, exposer.Problem{Code: "CW-PSC-NO-ILB", Text: text,
 			Fix: j.apply("ilb", clients)})
 	}
 	out := j.verdict("psc", good, clue, problems)

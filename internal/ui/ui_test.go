@@ -304,3 +304,23 @@ func TestEnded(t *testing.T) {
 		}
 	}
 }
+
+func TestAGridWrapsEachColumnAtItsOwnWidth(t *testing.T) {
+	var out bytes.Buffer
+	rows := [][]string{{"ilb", "works", "one two three four"}, {"route", "cannot", "five\nsix"}}
+	Grid(&out, []string{"method", "verdict", "why"}, rows, []int{0, 0, 9}, true)
+	plain := strings.NewReplacer("\x1b[32m", "", "\x1b[31m", "", "\x1b[0m", "").Replace(out.String())
+	want := "METHOD  VERDICT  WHY\nilb     works    one two\n                 three\n                 four\nroute   cannot   five\n                 six\n"
+	if plain != want {
+		t.Errorf("%q", plain)
+	}
+	if !strings.Contains(out.String(), "\x1b[32mworks\x1b[0m") || !strings.Contains(out.String(), "\x1b[31mcannot\x1b[0m") {
+		t.Errorf("no colours: %q", out.String())
+	}
+}
+
+func TestWrapKeepsLinesAndLeavesNoBlanksBehind(t *testing.T) {
+	if got := Wrap("one two three\nfour", 8); got != "one two\nthree\nfour" {
+		t.Errorf("%q", got)
+	}
+}
