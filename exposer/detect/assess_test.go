@@ -69,6 +69,10 @@ func TestWhereLinesEnd(t *testing.T) {
 			facts: world(lines(line{name: "cr", region: region, learns: []string{"172.31.0.0/16"}, peerList: []string{"10.0.0.0/16"}}), func(f *Facts) {
 				f.Own.Lines.Routers[0].Peers[0].PeerIP = prefixes("169.254.9.9/32")[0].Addr()
 			}), ask: Ask{Clients: clients}, ilb: Works, route: Works},
+		"a list that leaves the subnet out": {
+			facts: world(lines(line{name: "cr", region: region, learns: []string{"172.31.0.0/16"}, peerList: []string{"10.99.0.0/16"}}), func(f *Facts) {
+				f.Own.Lines.Routers[0].Peers[0].PeerIP = prefixes("169.254.9.9/32")[0].Addr()
+			}), ask: Ask{Clients: clients}, ilb: After, ilbCode: "CW-ROUTE-NOT-ANNOUNCED", route: After, rtCode: "CW-BGP-PEER-CUSTOM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := c.facts.Assess(c.ask, all)

@@ -61,11 +61,12 @@ func (j judge) workload() []exposer.Problem {
 
 // overridden are BGP peers whose own lists leave out what the far side has to
 // hear of, where none is known to lead to it.
-func (j judge) overridden(w way, want netip.Prefix) []exposer.Problem {
-	if w.net.Lines.Status == nil || len(j.ask.Clients) == 0 || !want.IsValid() {
+func (j judge) overridden(w way, want ...netip.Prefix) []exposer.Problem {
+	want = slices.DeleteFunc(want, func(p netip.Prefix) bool { return !p.IsValid() })
+	if w.net.Lines.Status == nil || len(j.ask.Clients) == 0 || len(want) == 0 {
 		return nil
 	}
-	_, problems := w.net.Lines.CustomPeers(w.routers, nil, j.ask.Clients, []netip.Prefix{want})
+	_, problems := w.net.Lines.CustomPeers(w.routers, nil, j.ask.Clients, want)
 	return problems
 }
 
@@ -149,9 +150,11 @@ func (j judge) route() Assessment {
 		flags = append(flags, "--vpn")
 	default:
 		problems = append(problems, w.problems...)
-		if c.PeeringName != "" { // an endpoint in the VPC goes with its subnet
-			problems = append(problems, j.overridden(w, ControlPlane(c))...)
+		want := []netip.Prefix{ControlPlane(c)}
+		if c.PeeringName == "" { // an endpoint in the VPC goes with its subnet
+			want = Unheard(c, w.net.Lines, w.routers)
 		}
+		problems = append(problems, j.overridden(w, want...)...)
 	}
 	good += j.routeMore()
 	if w.global && w.presence == there && !c.GlobalAccess {

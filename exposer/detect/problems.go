@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
 
@@ -217,6 +218,23 @@ func ControlPlane(c gcp.Cluster) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return netip.PrefixFrom(addr, addr.BitLen())
+}
+
+// Unheard is the address of a Private Service Connect control plane where a BGP
+// peer's own list leaves its subnet out.
+func Unheard(c gcp.Cluster, lines routing.Lines, routers []gcp.Ref) []netip.Prefix {
+	address := ControlPlane(c)
+	if c.PeeringName != "" || !address.IsValid() {
+		return nil
+	}
+	for _, router := range lines.Of(routers) {
+		for _, peer := range router.Peers {
+			if a := peer.Advertise; a.Mode == "CUSTOM" && !slices.Contains(a.Groups, gcp.AllSubnets) && !routing.AnnouncesAll(a, []netip.Prefix{address}) {
+				return []netip.Prefix{address}
+			}
+		}
+	}
+	return nil
 }
 
 // Enforced reports whether the authorized networks count for the private

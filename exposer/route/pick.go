@@ -6,7 +6,6 @@ import (
 
 	"causeway/exposer"
 	"causeway/exposer/detect"
-	"causeway/exposer/routing"
 	"causeway/internal/gcp"
 )
 
@@ -19,14 +18,7 @@ func (x *exposure) unannounced() []netip.Prefix {
 // unheard is the address of a Private Service Connect control plane where a BGP
 // peer's own list leaves its subnet out.
 func (f facts) unheard(routers []gcp.Ref) []netip.Prefix {
-	for _, router := range f.lines.Of(routers) {
-		for _, peer := range router.Peers {
-			if a := peer.Advertise; a.Mode == "CUSTOM" && !slices.Contains(a.Groups, gcp.AllSubnets) && !routing.AnnouncesAll(a, f.inSubnets()) {
-				return f.inSubnets()
-			}
-		}
-	}
-	return nil
+	return detect.Unheard(f.cluster, f.lines, routers)
 }
 
 // reaching leaves out the routers whose region can't reach the cluster's, where
