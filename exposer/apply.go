@@ -46,7 +46,7 @@ type Run struct {
 // It returns the second plan.
 func Apply(ctx context.Context, plan Plan, run Run) (Plan, error) {
 	if plan.Empty() {
-		return plan, nil
+		return plan, firstRecord(ctx, run, plan)
 	}
 	if refusals := plan.Refusals(); len(refusals) > 0 {
 		return plan, &PreconditionError{Verb: "apply", Problems: refusals}
@@ -83,6 +83,23 @@ func Apply(ctx context.Context, plan Plan, run Run) (Plan, error) {
 		return again, notConverged(again)
 	}
 	return again, nil
+}
+
+// firstRecord notes an exposure that found everything as it wants it, where nothing
+// in the cluster shows that it stands: others ask who lives of a setting.
+func firstRecord(ctx context.Context, run Run, plan Plan) error {
+	if !run.Spec.ByGoogle() {
+		return nil
+	}
+	before, err := run.Records.Load(ctx, run.Spec)
+	if err != nil || before.Version != 0 {
+		return err
+	}
+	book, err := openBook(ctx, run, plan)
+	if err != nil {
+		return err
+	}
+	return book.close(true)
 }
 
 // doStep runs one step between two entries of the record.

@@ -118,10 +118,10 @@ func (j Job) Apply(ctx context.Context, spec Spec) (Applied, error) {
 			return result, err
 		}
 		result.Changed = true
-		run := Run{Spec: exposure.Spec(), Records: j.Records(exposure), Lock: exposure.Lock, Progress: j.Progress, Now: j.Deps.Now, By: j.By}
-		if _, err := Apply(ctx, plan, run); err != nil {
-			return result, err
-		}
+	}
+	run := Run{Spec: exposure.Spec(), Records: j.Records(exposure), Lock: exposure.Lock, Progress: j.Progress, Now: j.Deps.Now, By: j.By}
+	if _, err := Apply(ctx, plan, run); err != nil {
+		return result, err
 	}
 	if deferred(exposure) != nil {
 		return j.second(ctx, spec, result)

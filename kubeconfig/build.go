@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -78,8 +79,12 @@ func Build(params Params) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
-	return text, nil
+	return unset.ReplaceAll(text, nil), nil
 }
+
+// unset are the lines of an exec plugin's lists that are not there: the type writes
+// them as null, gcloud leaves them out.
+var unset = regexp.MustCompile(`(?m)^ +(args|env): null\n`)
 
 func (e *Exec) config() *clientcmdv1.ExecConfig {
 	if e == nil {

@@ -146,3 +146,38 @@ func TestBuildGolden(t *testing.T) {
 		}
 	}
 }
+
+func TestBuildOfPluginsThatAreNotCauseways(t *testing.T) {
+	t.Parallel()
+	base := Params{Context: "c", Server: "https://gke-x.europe-west3.gke.goog"}
+	for name, c := range map[string]struct {
+		exec  Exec
+		has   []string
+		hasNo []string
+	}{
+		"one that speaks the beta, as gcloud writes it": {Exec{Command: "gke-gcloud-auth-plugin", API: "client.authentication.k8s.io/v1beta1", InstallHint: "x"},
+			[]string{"apiVersion: client.authentication.k8s.io/v1beta1", "provideClusterInfo: true"}, []string{"interactiveMode", "args", "env", "certificate-authority"}},
+		"one that need not know the cluster": {Exec{Command: "causeway", Args: []string{"credential", "--google"}, NoCluster: true},
+			[]string{"apiVersion: client.authentication.k8s.io/v1\n", "interactiveMode: Never", "provideClusterInfo: false", "- --google"}, []string{"env", "certificate-authority"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			params := base
+			params.Exec = &c.exec
+			text := string(build(t, params))
+			for _, want := range c.has {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q is missing:\n%s", want, text)
+				}
+			}
+			for _, not := range c.hasNo {
+				if strings.Contains(text, not+":") || strings.Contains(text, not+"-data:") {
+					t.Errorf("%q is there:\n%s", not, text)
+				}
+			}
+			if have, err := Inspect([]byte(text), ""); err != nil || have.Command != c.exec.Command || len(have.Args) != len(c.exec.Args) {
+				t.Errorf("read back: %+v %v", have, err)
+			}
+		})
+	}
+}
