@@ -199,7 +199,7 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 	if err != nil {
 		return result, err
 	}
-	if result.Trace, err = j.trace(ctx, result.Exposure); err != nil {
+	if result.Trace, err = j.settle(ctx, result); err != nil {
 		return result, err
 	}
 	if _, pod := result.Exposure.(InCluster); pod && !result.Changed && made.Reused && j.From == FromAuto && !j.reaches(ctx, result.Exposure) {
@@ -230,6 +230,51 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 		}
 	}
 	return result.with(j.File.Path, made), nil
+}
+
+// settleWait bounds the wait for the network to follow a change: BGP needs seconds
+// to meet again, and a minute where hold timers run out first.
+const settleWait = time.Minute
+
+// settle is trace, after a change that the network may need a moment to follow.
+func (j Job) settle(ctx context.Context, result Applied) (*Trace, error) {
+	trace, err := j.trace(ctx, result.Exposure)
+	if err == nil || trace == nil || !result.Changed {
+		return trace, err
+	}
+	const id = "way"
+	begin := j.Deps.Now()
+	j.Progress.Start(id, "the network follows the change")
+	failed := j.Deps.Poll(ctx, settleWait, func(ctx context.Context) (bool, error) {
+		if trace, err = j.trace(ctx, result.Exposure); err == nil {
+			return true, nil
+		}
+		if trace == nil {
+			return false, err
+		}
+		j.Progress.Note(id, fmt.Sprintf("waited %s: %s", j.Deps.Now().Sub(begin).Round(time.Second), firstBroken(*trace)))
+		return false, nil
+	})
+	if failed != nil && !TimedOut(failed) {
+		j.Progress.Fail(id, failed)
+		return trace, failed
+	}
+	if err != nil {
+		j.Progress.Fail(id, err)
+		return trace, err
+	}
+	j.Progress.Done(id, j.Deps.Now().Sub(begin), "")
+	return trace, nil
+}
+
+// firstBroken names the first hop that nothing passes.
+func firstBroken(trace Trace) string {
+	for _, hop := range trace.Hops {
+		if hop.Verdict == Broken {
+			return hop.Name + " " + hop.Text
+		}
+	}
+	return "nothing is broken"
 }
 
 // trace asks the cloud about the way, where the method has one that it can tell

@@ -99,7 +99,7 @@ func (v *validator) psc(o PSC) {
 		if o.Consumer == nil {
 			v.add("psc.consumer", "is missing: with a producer's file, say where the endpoint goes (--consumer-project, --consumer-network, --consumer-subnet)")
 		}
-		if o.Exposure != "" || o.NATSubnet != "" || len(o.Consumers) > 0 {
+		if o.Exposure != "" || o.NATSubnet != "" || o.NATRange != "" || len(o.Consumers)+len(o.Reject) > 0 {
 			v.add("psc.consume", "is the consumer's half alone: it can't go with what the producer decides")
 		}
 	} else {
@@ -131,6 +131,9 @@ func (v *validator) consumers(field string, list []string) {
 			v.add(at, "has no good limit: "+err.Error())
 		}
 		v.form(at, who, consumerForm, "must be a project, or the path of a network or of an endpoint")
+		if field == "psc.reject" && strings.Contains(entry, "=") {
+			v.add(at, "has a limit, which a list of those who are turned away knows not")
+		}
 		kinds[KindOfConsumer(who)] = true
 	}
 	if len(kinds) > 1 {

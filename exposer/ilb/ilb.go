@@ -12,7 +12,6 @@ package ilb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -93,8 +92,12 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 		return nil, err
 	}
 	if deps.Leaving {
-		if err := errors.Join(x.guests.Refusal(x.spec), x.publishedBy(ctx)); err != nil {
-			return nil, err
+		refusal := x.guests.Refusal(x.spec)
+		if refusal == nil {
+			refusal = x.publishedBy(ctx)
+		}
+		if refusal != nil {
+			return nil, refusal
 		}
 	}
 	if err := x.setAccess(); err != nil {

@@ -2,6 +2,7 @@ package ilb
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"os"
@@ -244,6 +245,21 @@ func (x *exposure) certNames() ([]string, []netip.Addr) {
 	return slices.Concat(x.spec.ILB.DNSNames, names), append([]netip.Addr{x.addr}, ips...)
 }
 
+// beyond is a name or address of a certificate that it need not bear, "" for none.
+func beyond(cert *x509.Certificate, names []string, ips []netip.Addr) string {
+	for _, name := range cert.DNSNames {
+		if !slices.Contains(names, name) {
+			return name
+		}
+	}
+	for _, raw := range cert.IPAddresses {
+		if ip, ok := netip.AddrFromSlice(raw); ok && !slices.Contains(ips, ip.Unmap()) {
+			return ip.Unmap().String()
+		}
+	}
+	return ""
+}
+
 // readLeaf sets leaf when the one in the Secret (or the user's own) is good, and
 // else says why a new one is needed.
 func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
@@ -269,6 +285,9 @@ func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
 	names, ips := x.certNames()
 	if _, err := certs.LoadPair(x.env(), pair.CertPEM, pair.KeyPEM, certs.Want{DNSNames: names, IPs: ips, CA: x.ca.Trust()}); err != nil {
 		return err.Error(), nil
+	}
+	if extra := beyond(pair.Leaf(), names, ips); extra != "" {
+		return "bears " + extra + ", which nobody comes by any more", nil
 	}
 	if left := certs.DaysLeft(pair.Leaf(), x.deps.Now()); left < renewDays {
 		return fmt.Sprintf("ends in %d days", left), nil

@@ -1,10 +1,12 @@
 package psc
 
 import (
+	"context"
 	"flag"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
@@ -46,7 +48,9 @@ func withHost(t testing.TB, w *conformance.World) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := host.Destroy(t.Context(), ilb.Method{}); err != nil && t.Context().Err() == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
+		defer cancel()
+		if _, err := host.Destroy(ctx, ilb.Method{}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -311,23 +311,6 @@ func certified(t testing.TB, host *conformance.World) []string {
 	return append(slices.Clone(leaf.DNSNames), texts(leaf.IPAddresses)...)
 }
 
-// rotate has the host's certificate issued anew.
-func rotate(t testing.TB, host *conformance.World) {
-	t.Helper()
-	job, err := host.Job(ilb.Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, _, err := job.Standing(t.Context(), host.Spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := exposer.Run{Spec: x.Spec(), Records: job.Records(x), Lock: x.Lock, Progress: host.Progress, Now: host.Now, By: job.By}
-	if err := x.(exposer.Certified).Rotate(t.Context(), false, run); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func texts(ips []net.IP) []string {
 	var all []string
 	for _, ip := range ips {

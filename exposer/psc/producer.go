@@ -102,6 +102,9 @@ func (s guestStep) want() (exposer.Guest, bool) {
 		return guest, false
 	}
 	guest.Ranges = []string{x.nat.String()}
+	for _, other := range x.natOthers {
+		guest.Ranges = append(guest.Ranges, other.String())
+	}
 	if x.consuming() {
 		guest.Names = []string{x.address.String()}
 		if name := x.spec.PSC.Consumer.DNSName; name != "" {

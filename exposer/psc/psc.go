@@ -44,6 +44,7 @@ type exposure struct {
 	balancer  exposer.Endpoint // its endpoint
 	rule      string           // path of its forwarding rule
 	nat       netip.Prefix     // of the NAT subnet; invalid until known
+	natOthers []netip.Prefix   // of further ones that the attachment has
 	published exposer.Published
 	address   netip.Addr // of the consumer's endpoint; invalid until known
 
@@ -117,6 +118,9 @@ func (x *exposure) readHost(ctx context.Context) error {
 	if x.balancer, err = host.Endpoint(ctx); err != nil {
 		return err
 	}
+	if err := x.readOtherNAT(ctx); err != nil {
+		return err
+	}
 	rules, err := x.google.ForwardingRulesByIP(ctx, x.spec.Cluster.Project, x.region, x.balancer.Address.Addr())
 	if err != nil {
 		return err
@@ -130,6 +134,26 @@ func (x *exposure) readHost(ctx context.Context) error {
 	return x.refused(exposer.Problem{Code: "CW-PSC-TARGET",
 		Text: fmt.Sprintf("the load balancer %s of exposure %s has no forwarding rule", x.balancer.Address.Addr(), x.host.Name),
 		Fix:  "causeway status ilb says what it lacks"})
+}
+
+// readOtherNAT finds the NAT subnets that an attachment has beside the spec's: of an
+// earlier spec, or added by a colleague. Consumers come from their addresses too.
+func (x *exposure) readOtherNAT(ctx context.Context) error {
+	attachment, err := x.google.ServiceAttachment(ctx, x.attachmentRef())
+	if err != nil || attachment == nil {
+		return err
+	}
+	for _, ref := range attachment.NATSubnets {
+		if ref == x.natRef() {
+			continue
+		}
+		subnet, err := x.google.Subnetwork(ctx, ref.Project, ref.Region, ref.Name)
+		if err != nil {
+			return err
+		}
+		x.natOthers = append(x.natOthers, subnet.Range)
+	}
+	return nil
 }
 
 func (x *exposure) openHost(ctx context.Context) (exposer.Exposure, error) {

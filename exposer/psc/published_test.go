@@ -38,13 +38,12 @@ func TestWhatThePublishedExposureBearsForItsGuest(t *testing.T) {
 		t.Errorf("the host has something to do: %v %v", todo(plan), err)
 	}
 	_, err := s.host.Destroy(t.Context(), ilb.Method{})
-	wantCode(t, err, "CW-RUN-GUESTS", w.Spec.Name, "causeway-"+w.Spec.Name)
+	wantCode(t, err, "CW-RUN-GUESTS", w.Spec.Name)
 
 	outcomes := destroy(t, w)
 	if outcomes["guest"] != exposer.Restored || outcomes["service-attachment"] != exposer.Removed {
 		t.Errorf("outcomes %v", outcomes)
 	}
-	rotate(t, s.host) // the next certificate does without the endpoint
 	if got := certified(t, s.host); !slices.Equal(got, own) {
 		t.Errorf("a new certificate still bears %q, want %q", got, own)
 	}

@@ -53,7 +53,7 @@ func (k keys) where(t tunnel) string {
 	case k.from.Env != "":
 		return "from the variable " + k.variable(t)
 	case k.from.Directory != "":
-		return "in file " + k.path(t) + ", made where it is missing"
+		return t.ref.Name + ".psk in the directory of keys, made where it is missing"
 	}
 	return "from nowhere"
 }

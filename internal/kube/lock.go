@@ -211,7 +211,23 @@ func (l *lock) release() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	if !apierrors.IsConflict(l.drop(ctx)) {
+		return
+	}
+	// A renewal that was cut off may have arrived all the same.
+	held, _, err := l.read(ctx)
+	if err != nil || held == nil {
+		return
+	}
+	if holder, _, _ := unstructured.NestedString(held.Object, "spec", "holderIdentity"); holder == l.holder {
+		l.lease = held
+		_ = l.drop(ctx)
+	}
+}
+
+// drop deletes the version of the Lease that this run knows.
+func (l *lock) drop(ctx context.Context) error {
 	uid, version := l.lease.GetUID(), l.lease.GetResourceVersion()
-	_ = l.client.in(l.ref).Delete(ctx, l.ref.Name, metav1.DeleteOptions{
+	return l.client.in(l.ref).Delete(ctx, l.ref.Name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
 }
