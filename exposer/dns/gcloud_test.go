@@ -112,6 +112,13 @@ func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 		t.Errorf("the cluster after gcloud (-) and after causeway (+):\n%s", diff)
 	}
 
+	for _, flag := range []string{"external", "tokens", "certs"} { // what destroy tells people to type, where it leaves one on
+		run(t, env, "gcloud", "container", "clusters", "update", "private-cluster", "--location=europe-west3", "--no-"+gcloudFlags[flag])
+	}
+	if is(theirs, "allowExternalTraffic") || is(theirs, "enableK8sTokensViaDns") || is(theirs, "enableK8sCertsViaDns") {
+		t.Error("gcloud's --no- flags do not turn the switches off")
+	}
+
 	mine := gcloudEnv(t, ours.Google)
 	run(t, mine, "gcloud", "container", "clusters", "get-credentials", "private-cluster", "--location=europe-west3", "--dns-endpoint")
 	path := ""

@@ -108,16 +108,25 @@ func (t *toggle) Undo(ctx context.Context, old json.RawMessage, note func(string
 	case !t.on(cluster):
 		return exposer.Undone{Outcome: exposer.Absent, Why: "is off"}, nil
 	case old == nil:
-		return exposer.Undone{Outcome: exposer.Left, Why: "is on, and was not turned on by this exposure, as far as its record tells"}, nil
+		return exposer.Undone{Outcome: exposer.Left, Why: "is on, and was not turned on by this exposure, as far as its record tells; " + t.byHand() + " turns it off"}, nil
 	}
 	needed, err := t.needed(ctx)
 	if err != nil {
 		return exposer.Undone{}, err
 	}
 	if len(needed) > 0 {
-		return exposer.Undone{Outcome: exposer.Left, Why: "exposure " + strings.Join(needed, ", ") + " by dns still needs it"}, nil
+		return exposer.Undone{Outcome: exposer.Left, Why: "exposure " + strings.Join(needed, ", ") + " by dns still needs it; afterwards " + t.byHand() + " turns it off"}, nil
 	}
 	return exposer.Undone{Outcome: exposer.Restored}, t.set(ctx, false, note)
+}
+
+// gcloudFlags are gcloud's names of the switches.
+var gcloudFlags = map[string]string{"external": "enable-dns-access", "tokens": "enable-k8s-tokens-via-dns", "certs": "enable-k8s-certs-via-dns"}
+
+// byHand is the command for what is not this exposure's to turn off.
+func (t *toggle) byHand() string {
+	c := t.x.spec.Cluster
+	return fmt.Sprintf("`gcloud container clusters update %s --location %s --project %s --no-%s`", c.Name, c.Location, c.Project, gcloudFlags[t.word])
 }
 
 // needed names other exposures of the cluster that live of the switch.
