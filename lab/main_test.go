@@ -20,7 +20,7 @@ func TestVerbsAndTheirFlags(t *testing.T) {
 		{[]string{"demo", "--small"}, request{verb: "demo", small: true}, true},
 		{[]string{"demo", "--route"}, request{verb: "demo", route: true}, true},
 		{[]string{"far"}, request{verb: "far"}, true},
-		{[]string{"far", "/tmp/line"}, request{verb: "far", folder: "/tmp/line"}, true},
+		{[]string{"far", "/handed/line"}, request{verb: "far", folder: "/handed/line"}, true},
 		{[]string{"demo", "--hub"}, request{}, false},
 		{[]string{"demo", "--small", "--route"}, request{}, false},
 		{[]string{"up", "--line", "interconnect"}, request{}, false},
