@@ -92,8 +92,9 @@ func met(t testing.TB, w *conformance.World, method string, fault gcptest.Fault,
 			t.Errorf("%s meets %+v: %v", method, fault, err)
 		}
 	case err == nil:
-		// Who may not list addresses can do without: only leftovers are not found.
-		if first && method != "compute.addresses.list" {
+		// Who may not list these can do without, and is told: leftovers are not found,
+		// nor who publishes the load balancer.
+		if first && !slices.Contains([]string{"compute.addresses.list", "compute.serviceAttachments.list"}, method) {
 			t.Errorf("%s meets %+v: no error", method, fault)
 		}
 	case explain.CodeOf(err) == "" && fault.OperationError == nil:

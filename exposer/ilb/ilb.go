@@ -89,7 +89,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	}
 	x.kube, x.via = client, client.Via()
 	if x.guests, err = exposer.ReadGuests(ctx, client, x.spec); err != nil {
-		return nil, err
+		return nil, x.blocked(ctx, err)
 	}
 	if deps.Leaving {
 		refusal := x.guests.Refusal(x.spec)

@@ -136,7 +136,7 @@ func TestClientNetworksThatTheClusterUses(t *testing.T) {
 		"10.36.8.0/24":    "client network 10.36.8.0/24 overlaps the cluster's Pods (10.36.0.0/14)",
 		"10.40.0.0/16":    "client network 10.40.0.0/16 overlaps the cluster's Services (10.40.0.0/20)",
 		"192.168.50.0/24": "client network 192.168.50.0/24 overlaps its control plane (192.168.50.0/28)",
-		"10.156.1.0/24":   "client network 10.156.1.0/24 overlaps the subnet default (10.156.0.0/20)",
+		"10.156.1.0/24":   "client network 10.156.1.0/24 overlaps subnet default in europe-west3 (10.156.0.0/20)",
 	} {
 		t.Run(cidr, func(t *testing.T) {
 			w.Spec.FarSide.CIDRs = []string{"172.31.0.0/16", cidr}
@@ -145,7 +145,7 @@ func TestClientNetworksThatTheClusterUses(t *testing.T) {
 	}
 	w.Spec.FarSide.CIDRs = []string{"10.0.0.0/8"}
 	t.Run("three at once", func(t *testing.T) {
-		want(t, refused(t, w), "overlaps the cluster's Pods", "overlaps the cluster's Services", "overlaps the subnet")
+		want(t, refused(t, w), "overlaps subnet default", "overlaps the cluster's Pods", "overlaps the cluster's Services")
 	})
 }
 

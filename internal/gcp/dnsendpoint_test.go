@@ -59,10 +59,6 @@ func TestTheSwitchesOfADNSEndpoint(t *testing.T) {
 		}
 	}
 	after := google.Object(privateCluster)
-	endpoint := after["controlPlaneEndpointsConfig"].(map[string]any)["dnsEndpointConfig"].(map[string]any)
-	for _, key := range []string{"enableK8sTokensViaDns", "enableK8sCertsViaDns"} { // false is told
-		delete(endpoint, key)
-	}
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("something else has changed: %s", diff)
 	}
