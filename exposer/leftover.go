@@ -27,6 +27,18 @@ type Sweep struct {
 
 const rbacGroup = "rbac.authorization.k8s.io"
 
+// AccountParts are what a method that runs nothing in the cluster keeps there: the
+// steps of the client's account, all behind the namespace's, and those of what an
+// earlier spec left.
+func AccountParts(ctx context.Context, cluster *kube.Client, spec Spec, deps Deps) (access, leftovers []Step, err error) {
+	if access, err = AccessSteps(cluster, spec, NamespaceID(spec)); err != nil {
+		return nil, nil, err
+	}
+	sweep := Sweep{Cluster: cluster, Exposure: spec.Name, Namespace: spec.Namespace, Leaving: deps.Leaving, Note: deps.Note}
+	leftovers, err = sweep.Steps(ctx, append([]Step{NamespaceStep(cluster, spec)}, access...))
+	return access, leftovers, err
+}
+
 // kinds are looked for in every namespace. On apply only what lets somebody in:
 // each kind costs a request, also when nothing is to do.
 func (s Sweep) kinds() []kube.Ref {

@@ -112,7 +112,7 @@ func (w *World) Beside(spec exposer.Spec) *World {
 // ends; a load balancer takes that long to come.
 func (w *World) Balance(t testing.TB, namespace string, create time.Duration) {
 	t.Helper()
-	controller, err := gcptest.NewILBController(w.Google, w.Spec.Cluster.Project, regionOf(w.Spec.Cluster.Location), w.Server.Config)
+	controller, err := gcptest.NewILBController(w.Google, w.Spec.Cluster.Project, gcp.RegionOf(w.Spec.Cluster.Location), w.Server.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,13 +122,6 @@ func (w *World) Balance(t testing.TB, namespace string, create time.Duration) {
 	var done sync.WaitGroup
 	done.Go(func() { _ = controller.Run(ctx) }) // ends with ctx's error
 	t.Cleanup(func() { cancel(); done.Wait() })
-}
-
-func regionOf(location string) string {
-	if parts := strings.Split(location, "-"); len(parts) == 3 {
-		return parts[0] + "-" + parts[1]
-	}
-	return location
 }
 
 // Job is what cmd would make: the product's own doors, opened on the world.

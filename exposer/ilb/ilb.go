@@ -64,7 +64,7 @@ type exposure struct {
 
 // Open implements exposer.Method.
 func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (exposer.Exposure, error) {
-	x := &exposure{spec: spec, deps: deps, google: deps.Google, region: regionOf(spec.Cluster.Location)}
+	x := &exposure{spec: spec, deps: deps, google: deps.Google, region: gcp.RegionOf(spec.Cluster.Location)}
 	if err := x.readCluster(ctx); err != nil {
 		return nil, x.blocked(ctx, err)
 	}
@@ -205,12 +205,4 @@ func (x *exposure) Facts() []exposer.Fact {
 		facts = append(facts, exposer.Fact{Name: "shared VPC host", Value: c.Network.Project})
 	}
 	return facts
-}
-
-// regionOf turns a zone into its region; a region stays.
-func regionOf(location string) string {
-	if parts := strings.Split(location, "-"); len(parts) == 3 {
-		return parts[0] + "-" + parts[1]
-	}
-	return location
 }

@@ -1,6 +1,7 @@
 package psc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,7 +19,7 @@ func (x *exposure) openConsumer(ctx context.Context) error {
 	published, err := exposer.ReadPublished(x.spec.PSC.Consume)
 	if err != nil {
 		if x.deps.Leaving { // the file may be gone by then; the endpoint is found by its name
-			x.region = regionOf(x.spec.Cluster.Location)
+			x.region = gcp.RegionOf(x.spec.Cluster.Location)
 			return nil
 		}
 		return err
@@ -194,16 +195,7 @@ func (s endpointStep) await(ctx context.Context, note func(string)) error {
 		note(have.Status)
 		return nil
 	}
-	return refusal(first(code, "CW-PSC-PENDING"), "connect endpoint %s: %s; %s", s.x.endpointRef().Name, why, fix)
-}
-
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
+	return refusal(cmp.Or(code, "CW-PSC-PENDING"), "connect endpoint %s: %s; %s", s.x.endpointRef().Name, why, fix)
 }
 
 // Undo implements exposer.Step.

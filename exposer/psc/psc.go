@@ -70,7 +70,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err != nil {
 		return nil, x.blocked(ctx, err)
 	}
-	x.cluster, x.region = cluster, regionOf(c.Location)
+	x.cluster, x.region = cluster, gcp.RegionOf(c.Location)
 	if cluster.Name == "" {
 		return x, x.setAccess(ctx)
 	}
@@ -87,11 +87,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 }
 
 func (x *exposure) setAccess(ctx context.Context) (err error) {
-	if x.access, err = exposer.AccessSteps(x.kube, x.spec, exposer.NamespaceID(x.spec)); err != nil {
-		return err
-	}
-	sweep := exposer.Sweep{Cluster: x.kube, Exposure: x.spec.Name, Namespace: x.spec.Namespace, Leaving: x.deps.Leaving, Note: x.deps.Note}
-	x.leftovers, err = sweep.Steps(ctx, append([]exposer.Step{exposer.NamespaceStep(x.kube, x.spec)}, x.access...))
+	x.access, x.leftovers, err = exposer.AccountParts(ctx, x.kube, x.spec, x.deps)
 	return err
 }
 
@@ -288,14 +284,6 @@ func (x *exposure) consumersFact() string {
 func (x *exposure) description() string { return routing.Description(x.spec.Name) }
 
 func (x *exposure) marked(description string) bool { return description == x.description() }
-
-// regionOf turns a zone into its region; a region stays.
-func regionOf(location string) string {
-	if parts := strings.Split(location, "-"); len(parts) == 3 {
-		return parts[0] + "-" + parts[1]
-	}
-	return location
-}
 
 // refusal is an error with its code.
 func refusal(code, format string, args ...any) error {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -41,7 +42,7 @@ func (x *exposure) readCluster(ctx context.Context) error {
 	}
 	f.cluster, f.ref = cluster, cluster.Network
 	if x.spec.Route.Network != "" {
-		f.ref = networkRef(x.spec.Route.Network, first(cluster.Network.Project, c.Project))
+		f.ref = networkRef(x.spec.Route.Network, cmp.Or(cluster.Network.Project, c.Project))
 	}
 	if f.ref.Name == "" {
 		return refusal("CW-GCP-NOT-FOUND", "find network: the cluster is gone, and no record says which network it was in; name it with --network PROJECT/NAME")
@@ -55,15 +56,6 @@ func networkRef(text, project string) gcp.Ref {
 		return gcp.Ref{Project: text[:at], Name: text[at+1:]}
 	}
 	return gcp.Ref{Project: project, Name: text}
-}
-
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // readNetwork reads everything else, at the same time where nothing waits for

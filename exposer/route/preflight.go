@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,7 +44,7 @@ func (x *exposure) blocked(ctx context.Context, err error) error {
 }
 
 func (x *exposure) rightsChecks() []exposer.Precheck {
-	own, host := x.spec.Cluster.Project, first(x.facts.ref.Project, x.spec.Cluster.Project)
+	own, host := x.spec.Cluster.Project, cmp.Or(x.facts.ref.Project, x.spec.Cluster.Project)
 	on := map[string][]string{own: {"container.clusters.get"}}
 	on[host] = append(on[host], networkPermissions...)
 	if x.facts.cluster.PeeringName != "" {

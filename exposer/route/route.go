@@ -100,12 +100,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 
 // setAccess makes the steps in the cluster, and finds what earlier specs left.
 func (x *exposure) setAccess(ctx context.Context) (err error) {
-	if x.access, err = exposer.AccessSteps(x.kube, x.spec, exposer.NamespaceID(x.spec)); err != nil {
-		return err
-	}
-	sweep := exposer.Sweep{Cluster: x.kube, Exposure: x.spec.Name, Namespace: x.spec.Namespace, Leaving: x.deps.Leaving, Note: x.deps.Note}
-	steps := append([]exposer.Step{exposer.NamespaceStep(x.kube, x.spec)}, x.access...)
-	x.leftovers, err = sweep.Steps(ctx, steps)
+	x.access, x.leftovers, err = exposer.AccountParts(ctx, x.kube, x.spec, x.deps)
 	return err
 }
 

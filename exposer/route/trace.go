@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -169,7 +170,7 @@ func (v view) tunnel(router gcp.Router, i gcp.RouterInterface) exposer.TraceHop 
 		return hop(exposer.Forward, name, exposer.Good, "established")
 	}
 	code, why, fix := gcp.TunnelProblem(t.Status, t.Detail)
-	h := because(hop(exposer.Forward, name, exposer.Broken, first(t.Status, "no status")+": "+why), code, fix)
+	h := because(hop(exposer.Forward, name, exposer.Broken, cmp.Or(t.Status, "no status")+": "+why), code, fix)
 	if code == "" || v.own && code == "CW-VPN-SILENT" {
 		h.Verdict = exposer.Waits
 	}
@@ -225,7 +226,7 @@ func (v view) session(router gcp.Router, peer gcp.BGPPeer) exposer.TraceHop {
 	switch {
 	case !v.own || !peer.Enabled:
 	case v.unseen["tunnels"] != nil: // the far side may not be there yet
-		h.Verdict, h.Text = exposer.Unknown, fmt.Sprintf("down (%s), and its tunnel can't be looked at", first(status.State, "no state"))
+		h.Verdict, h.Text = exposer.Unknown, fmt.Sprintf("down (%s), and its tunnel can't be looked at", cmp.Or(status.State, "no state"))
 	case v.farIsMissing(router, peer):
 		h.Verdict, h.Fix = exposer.Waits, "configure the far side: causeway handoff route writes its half"
 	}

@@ -63,7 +63,7 @@ type Fleet struct {
 }
 
 // Region is the region in which the control plane is.
-func (c Cluster) Region() string { return region(c.Location) }
+func (c Cluster) Region() string { return RegionOf(c.Location) }
 
 // AuthorizedNetworks is who may talk to the control plane's IP endpoints.
 type AuthorizedNetworks struct {
@@ -149,7 +149,7 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 	// networkConfig has the project, which a Shared VPC needs; network and
 	// subnetwork of the cluster itself are bare names.
 	out.Network = parseRef(first(c.GetNetworkConfig().GetNetwork(), c.GetNetwork()), project, "")
-	out.Subnetwork = parseRef(first(c.GetNetworkConfig().GetSubnetwork(), c.GetSubnetwork()), out.Network.Project, region(location))
+	out.Subnetwork = parseRef(first(c.GetNetworkConfig().GetSubnetwork(), c.GetSubnetwork()), out.Network.Project, RegionOf(location))
 	endpoints(&out, c, older)
 	out.Authorized = authorized(c, older)
 	ca, err := base64.StdEncoding.DecodeString(c.GetMasterAuth().GetClusterCaCertificate())

@@ -237,7 +237,7 @@ func TestFleetAndAddonsOfAClusterAreRead(t *testing.T) {
 
 func TestRegionsOfLocations(t *testing.T) {
 	for location, want := range map[string]string{"europe-west3": "europe-west3", "europe-west3-a": "europe-west3", "us": "us"} {
-		if got := region(location); got != want {
+		if got := RegionOf(location); got != want {
 			t.Errorf("region of %s is %s", location, got)
 		}
 	}

@@ -2,9 +2,9 @@ package gcp
 
 import "strings"
 
-// region of a location: a zone (europe-west3-a) lies in the region before its last
+// RegionOf a location: a zone (europe-west3-a) lies in the region before its last
 // dash, a region is its own.
-func region(location string) string {
+func RegionOf(location string) string {
 	if parts := strings.Split(location, "-"); len(parts) == 3 {
 		return parts[0] + "-" + parts[1]
 	}
