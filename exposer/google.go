@@ -29,7 +29,7 @@ const googleHint = "causeway gets the Google token for this kubeconfig: install 
 
 // googleExec is the entry of the program that gets the token.
 func (j Job) googleExec(spec Spec) *kubeconfig.Exec {
-	if spec.DNS.AuthPlugin == PluginGcloud {
+	if spec.authPlugin() == PluginGcloud {
 		exec := &kubeconfig.Exec{Command: gkePlugin, API: gkePluginAPI, InstallHint: gkePluginHint}
 		if j.Google.Impersonate != "" {
 			exec.Args = []string{"--impersonate_service_account=" + j.Google.Impersonate}
@@ -61,9 +61,17 @@ func (j Job) buildGoogle(spec Spec, endpoint Endpoint) (Made, error) {
 	return Made{Bytes: bytes, Context: name, Plugin: spec.plugin()}, nil
 }
 
+// authPlugin is the program that gets a Google identity's token for clients.
+func (s Spec) authPlugin() string {
+	if s.Method == "gateway" {
+		return s.Gateway.AuthPlugin
+	}
+	return s.DNS.AuthPlugin
+}
+
 // plugin names the program for people.
 func (s Spec) plugin() string {
-	if s.DNS.AuthPlugin == PluginGcloud {
+	if s.authPlugin() == PluginGcloud {
 		return gkePlugin
 	}
 	return "causeway credential"

@@ -30,7 +30,7 @@ type Spec struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       string     `json:"kind"`
 	Name       string     `json:"name"`   // default: the cluster's name, CLUSTER-METHOD for all methods but ilb
-	Method     string     `json:"method"` // ilb, route, dns
+	Method     string     `json:"method"` // ilb, route, psc, gateway, mcs, dns
 	Cluster    ClusterRef `json:"cluster"`
 	FarSide    FarSide    `json:"farSide"`
 	Namespace  string     `json:"namespace,omitempty"` // default: causeway-NAME
@@ -39,6 +39,8 @@ type Spec struct {
 	Route      *Route     `json:"route,omitempty"`
 	PSC        *PSC       `json:"psc,omitempty"`
 	DNS        *DNS       `json:"dns,omitempty"`
+	Gateway    *Gateway   `json:"gateway,omitempty"`
+	MCS        *MCS       `json:"mcs,omitempty"`
 	Access     Access     `json:"access,omitempty"`
 }
 
@@ -101,6 +103,17 @@ func (s Spec) WithDefaults() Spec {
 	if s.Method == "dns" {
 		part := s.DNS.withDefaults()
 		s.DNS = &part
+	}
+	if s.Method == "mcs" {
+		part := s.MCS.withDefaults(s.Cluster.Name)
+		s.MCS = &part
+	}
+	if s.Method == "gateway" {
+		part := s.Gateway.withDefaults(s.Cluster.Name)
+		s.Gateway = &part
+		if len(part.Members) > 0 {
+			fill(&s.Access.Role, "view")
+		}
 	}
 	if s.ByGoogle() {
 		return s // no ServiceAccount, so no rights and no token of one

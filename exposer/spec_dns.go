@@ -36,9 +36,10 @@ func (o *DNS) withDefaults() DNS {
 }
 
 // ByGoogle reports whether clients prove themselves as Google identities: then the
-// exposure has no ServiceAccount, no token and nothing else in the cluster.
+// exposure has no ServiceAccount and no token, and but for gateway's bindings
+// nothing in the cluster.
 func (s Spec) ByGoogle() bool {
-	return s.Method == "dns" && s.DNS != nil && s.DNS.Identity == IdentityGoogle
+	return s.Method == "gateway" || s.Method == "dns" && s.DNS != nil && s.DNS.Identity == IdentityGoogle
 }
 
 func (v *validator) dns(s Spec) {

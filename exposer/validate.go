@@ -82,9 +82,15 @@ func (s Spec) Validate(methods []string) error {
 	if s.DNS != nil && s.Method == "dns" {
 		v.dns(s)
 	}
-	if s.ByGoogle() {
+	if s.MCS != nil && s.Method == "mcs" {
+		v.mcs(s)
+	}
+	switch {
+	case s.Method == "gateway" && s.Gateway != nil:
+		v.gateway(s)
+	case s.ByGoogle():
 		v.googleAccess(s.Access)
-	} else {
+	default:
 		v.access(s.Access)
 	}
 	return v.err()

@@ -135,7 +135,8 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 	const prefix = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 	google, err := gcp.New(context.Background(), gcp.Config{TokenSource: tokens, Endpoints: gcp.Endpoints{
 		Compute: at[prefix+"COMPUTE"], Container: at[prefix+"CONTAINER"],
-		ResourceManager: at[prefix+"CLOUDRESOURCEMANAGER"], ServiceUsage: at[prefix+"SERVICEUSAGE"], DNS: at[prefix+"DNS"]}})
+		ResourceManager: at[prefix+"CLOUDRESOURCEMANAGER"], ServiceUsage: at[prefix+"SERVICEUSAGE"], DNS: at[prefix+"DNS"],
+		IAM: at[prefix+"IAM"], GKEHub: at[prefix+"GKEHUB"], ConnectGateway: at[prefix+"CONNECTGATEWAY"]}})
 	if err != nil {
 		return exposer.Job{}, err
 	}

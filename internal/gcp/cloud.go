@@ -24,7 +24,10 @@ type Endpoints struct {
 	DNS             string // "http://host/dns/v1/"
 	ResourceManager string
 	ServiceUsage    string
+	IAM             string // roles
 	IAMCredentials  string // for impersonation
+	GKEHub          string // fleets: "http://host/"
+	ConnectGateway  string // where gateway credentials come from; Google's own has a host for each region
 }
 
 // Config is what a Cloud is made of.
@@ -55,6 +58,11 @@ type Cloud struct {
 	rawCompute      rawAPI
 	rawContainer    rawAPI
 	rawDNS          rawAPI
+	rawHub          rawAPI
+	rawProjects     rawAPI // Cloud Resource Manager
+	rawServices     rawAPI // Service Usage
+	rawIAM          rawAPI
+	rawGateway      func(location string) rawAPI // Connect Gateway's, which has a host for each region
 
 	routerLocks locks // one edit of a router at a time
 
@@ -86,6 +94,13 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 		rawCompute:   rawAPI{client, withSlash(first(computeBase(config.Endpoints.Compute), "https://compute.googleapis.com")) + "compute/v1/"},
 		rawContainer: rawAPI{client, withSlash(first(config.Endpoints.Container, "https://container.googleapis.com")) + "v1/"},
 		rawDNS:       rawAPI{client, withSlash(first(strings.TrimSuffix(withSlash(config.Endpoints.DNS), "dns/v1/"), "https://dns.googleapis.com")) + "dns/v1/"},
+		rawHub:       rawAPI{client, withSlash(first(config.Endpoints.GKEHub, "https://gkehub.googleapis.com")) + "v1/"},
+		rawProjects:  rawAPI{client, withSlash(first(config.Endpoints.ResourceManager, "https://cloudresourcemanager.googleapis.com")) + "v1/"},
+		rawServices:  rawAPI{client, withSlash(first(config.Endpoints.ServiceUsage, "https://serviceusage.googleapis.com")) + "v1/"},
+		rawIAM:       rawAPI{client, withSlash(first(config.Endpoints.IAM, "https://iam.googleapis.com")) + "v1/"},
+		rawGateway: func(location string) rawAPI {
+			return rawAPI{client, withSlash(first(config.Endpoints.ConnectGateway, gatewayHost(location))) + "v1/"}
+		},
 	}
 	if err := c.openCompute(ctx, options(computeBase(config.Endpoints.Compute))); err != nil {
 		return nil, fmt.Errorf("open compute client: %w", err)
@@ -148,6 +163,16 @@ func (c *Cloud) openCompute(ctx context.Context, options []option.ClientOption) 
 func computeBase(endpoint string) string {
 	endpoint = strings.TrimSuffix(endpoint, "/")
 	return strings.TrimSuffix(strings.TrimSuffix(endpoint, "/compute/v1"), "/")
+}
+
+// gatewayHost is the server that answers for memberships of a location: a regional
+// one has its region's, a global one the global host (the Go samples of Connect
+// Gateway, and gcloud's overrides.py).
+func gatewayHost(location string) string {
+	if location == "global" {
+		return "https://connectgateway.googleapis.com"
+	}
+	return "https://" + location + "-connectgateway.googleapis.com"
 }
 
 // withSlash ends an endpoint as the generated clients need it: they resolve their

@@ -32,7 +32,10 @@ func ConfigFromEnv(ctx context.Context, getenv func(string) string, options Opti
 		DNS:             settings.get("api_endpoint_overrides", "dns"),
 		ResourceManager: settings.get("api_endpoint_overrides", "cloudresourcemanager"),
 		ServiceUsage:    settings.get("api_endpoint_overrides", "serviceusage"),
+		IAM:             settings.get("api_endpoint_overrides", "iam"),
 		IAMCredentials:  settings.get("api_endpoint_overrides", "iamcredentials"),
+		GKEHub:          settings.get("api_endpoint_overrides", "gkehub"),
+		ConnectGateway:  settings.get("api_endpoint_overrides", "connectgateway"),
 	}}
 	if options.AccessTokenFile == "" {
 		options.AccessTokenFile = settings.get("auth", "access_token_file")

@@ -136,7 +136,10 @@ func TestTheEnvironmentOfBothTools(t *testing.T) {
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER":            "http://10.0.0.1:80/container/",
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": "http://10.0.0.1:80/cloudresourcemanager/",
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE":         "http://10.0.0.1:80/serviceusage/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_IAM":                  "http://10.0.0.1:80/iam/",
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS":       "http://10.0.0.1:80/iamcredentials/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_GKEHUB":               "http://10.0.0.1:80/gkehub/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_CONNECTGATEWAY":       "http://10.0.0.1:80/connectgateway/",
 	}
 	if diff := cmp.Diff(want, Env("http://10.0.0.1:80")); diff != "" {
 		t.Error(diff)

@@ -56,7 +56,10 @@ func Env(base string) map[string]string {
 		prefix + "CONTAINER":            base + "/container/",
 		prefix + "CLOUDRESOURCEMANAGER": base + "/cloudresourcemanager/",
 		prefix + "SERVICEUSAGE":         base + "/serviceusage/",
+		prefix + "IAM":                  base + "/iam/",
 		prefix + "IAMCREDENTIALS":       base + "/iamcredentials/",
+		prefix + "GKEHUB":               base + "/gkehub/",
+		prefix + "CONNECTGATEWAY":       base + "/connectgateway/",
 	}
 }
 

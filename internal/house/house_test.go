@@ -17,7 +17,7 @@ func layer(pkg string) int {
 		prefix string
 		layer  int
 	}{
-		{"cmd", 8}, {"bench", 8}, {"exposer/all", 7}, {"exposer/routing", 4}, {"exposer/detect", 5}, {"exposer", 6},
+		{"cmd", 8}, {"bench", 8}, {"exposer/all", 7}, {"exposer/routing", 4}, {"exposer/fleet", 4}, {"exposer/detect", 5}, {"exposer", 6},
 		{"internal/gcptest/discovery", 1}, {"internal/gcptest", 2}, {"internal/kubetest", 2}, {"internal/nginxtest", 2}, {"internal/house", 2},
 		{"internal/gcp", 1}, {"internal/kube", 1}, {"internal/ui", 1}, {"certs", 1}, {"kubeconfig", 1}, {"probe", 1}, {"templates", 1},
 		{"internal/explain", 0}, {"internal/safefile", 0}, {"scripts", 0},

@@ -61,9 +61,24 @@ func Wanted() map[string][]string {
 		},
 		"cloudresourcemanager/v1/cloudresourcemanager-api.json": {
 			"cloudresourcemanager.projects.get", "cloudresourcemanager.projects.testIamPermissions",
+			"cloudresourcemanager.projects.getIamPolicy", "cloudresourcemanager.projects.setIamPolicy",
 		},
 		"serviceusage/v1/serviceusage-api.json": {
 			"serviceusage.services.get", "serviceusage.services.batchGet", "serviceusage.services.list",
+			"serviceusage.services.enable", "serviceusage.services.batchEnable", "serviceusage.services.disable",
+			"serviceusage.operations.get",
+		},
+		"iam/v1/iam-api.json": {
+			"iam.roles.get", "iam.projects.roles.get", "iam.organizations.roles.get",
+		},
+		"gkehub/v1/gkehub-api.json": {
+			"gkehub.projects.locations.memberships.list", "gkehub.projects.locations.memberships.get",
+			"gkehub.projects.locations.memberships.create", "gkehub.projects.locations.memberships.delete",
+			"gkehub.projects.locations.memberships.patch",
+			"gkehub.projects.locations.features.list", "gkehub.projects.locations.features.get",
+			"gkehub.projects.locations.features.create", "gkehub.projects.locations.features.delete",
+			"gkehub.projects.locations.features.patch",
+			"gkehub.projects.locations.operations.get",
 		},
 		"iamcredentials/v1/iamcredentials-api.json": {
 			"iamcredentials.projects.serviceAccounts.generateAccessToken",
