@@ -144,7 +144,7 @@ func TestStatesOfTheCluster(t *testing.T) {
 func fleet(f *Facts) {
 	f.Cluster.Fleet = gcp.Fleet{Project: "fleet-project", Membership: "projects/fleet-project/locations/europe-west3/memberships/c"}
 	f.Cluster.WorkloadPool, f.Services = "fleet-project.svc.id.goog", map[string]bool{}
-	for _, name := range slices.Concat(gatewayServices, mcsServices) {
+	for _, name := range slices.Concat(GatewayServices, MCSServices) {
 		f.Services[name] = true
 	}
 }

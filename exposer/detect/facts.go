@@ -59,8 +59,8 @@ type Ask struct {
 // services are the APIs that methods need beside those of the cluster and its
 // network, in the fleet's host project.
 var (
-	gatewayServices = []string{"connectgateway.googleapis.com", "gkeconnect.googleapis.com", "gkehub.googleapis.com", "cloudresourcemanager.googleapis.com"}
-	mcsServices     = []string{"multiclusterservicediscovery.googleapis.com", "gkehub.googleapis.com", "cloudresourcemanager.googleapis.com", "trafficdirector.googleapis.com", "dns.googleapis.com"}
+	GatewayServices = []string{"connectgateway.googleapis.com", "gkeconnect.googleapis.com", "gkehub.googleapis.com", "cloudresourcemanager.googleapis.com"}
+	MCSServices     = []string{"multiclusterservicediscovery.googleapis.com", "gkehub.googleapis.com", "cloudresourcemanager.googleapis.com", "trafficdirector.googleapis.com", "dns.googleapis.com"}
 )
 
 // Read reads everything, at the same time where nothing waits for another. It
@@ -203,7 +203,7 @@ func (r *reader) hubs(ctx context.Context) error {
 // services asks which APIs are on in the fleet's project.
 func (r *reader) services(ctx context.Context) error {
 	project := r.facts.fleetProject()
-	names := slices.Compact(slices.Sorted(slices.Values(slices.Concat(gatewayServices, mcsServices))))
+	names := slices.Compact(slices.Sorted(slices.Values(slices.Concat(GatewayServices, MCSServices))))
 	return r.try("which APIs are on in project "+project, project, func() error {
 		off, err := r.google.MissingServices(ctx, project, names)
 		if err != nil {

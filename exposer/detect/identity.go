@@ -41,7 +41,7 @@ func (f Facts) apiProblems(names []string) []exposer.Problem {
 
 // GatewayProblems are why Connect Gateway can't lead to the cluster.
 func (f Facts) GatewayProblems() []exposer.Problem {
-	return slices.Concat(exposer.ReadyProblems(f.Cluster), f.FleetProblems(), f.apiProblems(gatewayServices))
+	return slices.Concat(exposer.ReadyProblems(f.Cluster), f.FleetProblems(), f.apiProblems(GatewayServices))
 }
 
 // gateway judges Connect Gateway.
@@ -97,7 +97,7 @@ func (f Facts) MCSProblems(far bool) []exposer.Problem {
 	if !c.HTTPLoadBalancing {
 		problems = append(problems, exposer.Problem{Code: "CW-MCS-CLUSTER", Text: "its add-on HttpLoadBalancing is off", Fix: by.gcloud("--update-addons=HttpLoadBalancing=ENABLED")})
 	}
-	return append(problems, f.apiProblems(mcsServices)...)
+	return append(problems, f.apiProblems(MCSServices)...)
 }
 
 // mcs judges multi-cluster Services.
