@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -78,6 +79,9 @@ func (c *Controllers) pod(ctx context.Context, pod *unstructured.Unstructured, g
 			}
 		}
 		return c.ownerOf(ctx, pod, owner)
+	}
+	if by, _, _ := unstructured.NestedString(pod.Object, "spec", "schedulerName"); by != "" && by != "default-scheduler" {
+		return nil // another's to schedule and to run
 	}
 	image, _ := firstContainer(pod)["image"].(string)
 	assigned, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName")
@@ -150,12 +154,20 @@ func (c *Controllers) runPod(ctx context.Context, pod *unstructured.Unstructured
 		ready = false
 		state, phase = c.runLone(pod)
 	}
-	status := map[string]any{"phase": phase, "hostIP": "127.0.0.1", "podIP": "127.0.0.1",
-		"podIPs":     []any{map[string]any{"ip": "127.0.0.1"}},
+	ip := c.podIP()
+	status := map[string]any{"phase": phase, "hostIP": "127.0.0.1", "podIP": ip,
+		"podIPs":     []any{map[string]any{"ip": ip}},
 		"conditions": []any{condition("PodScheduled", true, "", ""), condition("Ready", ready, "", "")},
 		"containerStatuses": []any{map[string]any{"name": container["name"], "image": image, "imageID": "",
 			"ready": ready, "restartCount": int64(0), "state": state}}}
 	return c.podStatus(ctx, pod, status)
+}
+
+// podIP is the next address of the node's range: 10.52.0.0/16 in the first
+// cluster of a binary, 10.53.0.0/16 in the second. Nothing answers there.
+func (c *Controllers) podIP() string {
+	n := c.serial.Add(1)
+	return netip.AddrFrom4([4]byte{10, c.podNet, byte(n >> 8), byte(n)}).String()
 }
 
 // runLone runs a Pod without an owner to its end.

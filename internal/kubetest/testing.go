@@ -19,26 +19,46 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// shared is the one server of a test binary. It is the package's only state,
-// because `go test` gives a binary no other place that all its tests see.
-var shared struct {
+// instance is a server that all tests of a binary share.
+type instance struct {
 	once   sync.Once
 	server *Server
 	err    error
+}
+
+func (i *instance) start(t testing.TB) *Server {
+	t.Helper()
+	i.once.Do(func() {
+		i.server, i.err = StartServer(context.Background(), Options{})
+	})
+	if i.err != nil {
+		t.Fatalf("start a Kubernetes API: %v", i.err)
+	}
+	return i.server
+}
+
+// shared are the servers of a test binary, most have only the first. It is the
+// package's only state, because `go test` gives a binary no other place that all
+// its tests see.
+var shared struct {
+	instance
+	second instance
 	count  atomic.Int64
 }
 
-// StartMain runs the tests of a binary and stops its server, when one was started:
+// StartMain runs the tests of a binary and stops its servers, when any was started:
 //
 //	func TestMain(m *testing.M) { os.Exit(kubetest.StartMain(m)) }
 func StartMain(m *testing.M) int {
 	code := m.Run()
-	if shared.server == nil {
-		return code
-	}
-	if err := shared.server.Stop(); err != nil && code == 0 {
-		_, _ = fmt.Fprintln(os.Stderr, "stop kube-apiserver:", err)
-		return 1
+	for _, server := range []*Server{shared.server, shared.second.server} {
+		if server == nil {
+			continue
+		}
+		if err := server.Stop(); err != nil && code == 0 {
+			_, _ = fmt.Fprintln(os.Stderr, "stop kube-apiserver:", err)
+			code = 1
+		}
 	}
 	return code
 }
@@ -48,13 +68,15 @@ func StartMain(m *testing.M) int {
 // when the binary ends, and the next start removes their directory.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	shared.once.Do(func() {
-		shared.server, shared.err = StartServer(context.Background(), Options{})
-	})
-	if shared.err != nil {
-		t.Fatalf("start a Kubernetes API: %v", shared.err)
-	}
-	return shared.server
+	return shared.start(t)
+}
+
+// StartSecond returns the binary's second server, which stands for another
+// cluster: it shares nothing with the first. It costs as much as the first, some
+// five seconds, so only tests of what goes on between clusters want it.
+func StartSecond(t testing.TB) *Server {
+	t.Helper()
+	return shared.second.start(t)
 }
 
 // Namespace makes a fresh namespace and deletes it when the test ends (it is gone

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ var (
 //     namespace; it goes when its ServiceAccount goes.
 //   - A namespace gets its default ServiceAccount and kube-root-ca.crt, and when it
 //     is deleted all in it goes, then itself.
+//   - A Pod that names a scheduler of its own is left alone.
 //   - A Pod without an owner is bound and runs what OnRun says; its log can be read.
 type Controllers struct {
 	client   dynamic.Interface
@@ -53,11 +55,16 @@ type Controllers struct {
 	wait     sync.WaitGroup
 	leaving  sync.Map   // namespaces that are being emptied
 	rollout  sync.Mutex // one Deployment at a time
+	podNet   byte       // second byte of the Pods' addresses
+	serial   atomic.Uint32
 
 	mu   sync.Mutex
 	run  map[string]RunFunc // by namespace
 	logs map[string]string  // by namespace/pod
 }
+
+// firstPodNet is the second byte of the addresses of the first cluster's Pods.
+const firstPodNet byte = 52
 
 // RunFunc says what a Pod without an owner does: its log and its exit code.
 type RunFunc func(pod *unstructured.Unstructured) (log string, exit int)
@@ -80,7 +87,11 @@ func Workloads(t testing.TB, config *rest.Config) *Controllers {
 	if shared.server != nil && shared.server.URL == config.Host {
 		key = shared.server.tokenKey
 	}
-	controllers, err := startControllers(config, key)
+	podNet := firstPodNet
+	if second := shared.second.server; second != nil && second.URL == config.Host {
+		key, podNet = second.tokenKey, firstPodNet+1
+	}
+	controllers, err := startControllers(config, key, podNet)
 	if err != nil {
 		t.Fatalf("start stand-in for controllers: %v", err)
 	}
@@ -94,10 +105,10 @@ func Workloads(t testing.TB, config *rest.Config) *Controllers {
 // StartWorkloads starts the stand-in for this server. The caller must Stop it,
 // before the server.
 func (s *Server) StartWorkloads() (*Controllers, error) {
-	return startControllers(s.Config, s.tokenKey)
+	return startControllers(s.Config, s.tokenKey, firstPodNet)
 }
 
-func startControllers(config *rest.Config, key *ecdsa.PrivateKey) (*Controllers, error) {
+func startControllers(config *rest.Config, key *ecdsa.PrivateKey, podNet byte) (*Controllers, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.UserAgent = -1, "kube-controller-manager"
 	config.WarningHandler = rest.NoWarnings{} // emptying a namespace meets deprecated kinds
@@ -106,7 +117,7 @@ func startControllers(config *rest.Config, key *ecdsa.PrivateKey) (*Controllers,
 		return nil, fmt.Errorf("make client: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Controllers{client: client, config: config, ca: config.CAData, tokenKey: key, cancel: cancel,
+	c := &Controllers{client: client, config: config, ca: config.CAData, tokenKey: key, cancel: cancel, podNet: podNet,
 		run: map[string]RunFunc{}, logs: map[string]string{}}
 	if err := c.startNode(ctx); err != nil {
 		cancel()
