@@ -64,7 +64,8 @@ type Cloud struct {
 	rawIAM          rawAPI
 	rawGateway      func(location string) rawAPI // Connect Gateway's, which has a host for each region
 
-	routerLocks locks // one edit of a router at a time
+	routerLocks locks           // one edit of a router at a time
+	enabled     enabledServices // by this Cloud
 
 	requestID func() string
 	now       func() time.Time

@@ -2,12 +2,21 @@ package gcp
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"path"
 	"slices"
+	"strings"
+	"sync"
+	"time"
 )
 
-// serviceGroup is how many APIs batchGet takes at once (discovery: 30).
-const serviceGroup = 30
+const (
+	// serviceGroup is how many APIs batchGet takes at once (discovery: 30).
+	serviceGroup = 30
+	// enableGroup is how many APIs batchEnable takes at once (discovery: 20).
+	enableGroup = 20
+)
 
 // MissingServices returns those of the APIs ("compute.googleapis.com") that are
 // not enabled in the project, sorted.
@@ -33,4 +42,72 @@ func (c *Cloud) MissingServices(ctx context.Context, project string, names []str
 	}
 	slices.Sort(missing)
 	return missing, nil
+}
+
+// EnableServices turns APIs ("gkehub.googleapis.com") on in a project and waits until
+// they are. Those of a group of 20 come on together or not at all; what is on stays
+// on. For some minutes an API may still say that it is off: this Cloud's calls to
+// fleets wait for that.
+func (c *Cloud) EnableServices(ctx context.Context, project string, names []string, note func(string)) error {
+	for group := range slices.Chunk(names, enableGroup) {
+		err := c.long(ctx, c.rawServices, longCall{
+			verb: "enable", resource: strings.Join(group, ", ") + " in project " + project, method: http.MethodPost,
+			path: "projects/" + project + "/services:batchEnable", body: map[string]any{"serviceIds": group},
+		}, note)
+		if err != nil {
+			return err
+		}
+		c.enabled.note(project, group, c.now())
+	}
+	return nil
+}
+
+// DisableService turns an API off in a project and waits until it is. Google refuses
+// while another API that is on needs it, and that refusal is told: nothing else is
+// turned off with it. One that is off already is fine.
+func (c *Cloud) DisableService(ctx context.Context, project, name string, note func(string)) error {
+	err := c.long(ctx, c.rawServices, longCall{
+		verb: "disable", resource: name + " in project " + project, method: http.MethodPost,
+		path: "projects/" + project + "/services/" + name + ":disable", body: map[string]any{},
+	}, note)
+	var e *Error
+	if errors.As(err, &e) && e.HTTP == http.StatusBadRequest {
+		// An API that is not on is refused as well, be it off since long or by a call
+		// whose answer was lost.
+		if missing, readErr := c.MissingServices(ctx, project, []string{name}); readErr == nil && len(missing) == 1 {
+			return nil
+		}
+	}
+	return err
+}
+
+// enabledServices remembers when APIs were turned on, because they say for a while
+// that they are off.
+type enabledServices struct {
+	mu   sync.Mutex
+	when map[string]time.Time // "project/service", and "project/" for any
+}
+
+func (e *enabledServices) note(project string, services []string, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.when == nil {
+		e.when = map[string]time.Time{}
+	}
+	e.when[project+"/"] = at
+	for _, one := range services {
+		e.when[project+"/"+one] = at
+	}
+}
+
+// since is how long ago a service ("" for any) was turned on in the project; an age
+// when it was not.
+func (e *enabledServices) since(project, service string, now time.Time) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at, ok := e.when[project+"/"+service]
+	if !ok {
+		return 1<<63 - 1
+	}
+	return now.Sub(at)
 }

@@ -161,12 +161,16 @@ func repeatable(r *http.Request) bool {
 	if strings.Contains(r.URL.Path, "/dns/v1/") && r.Method != http.MethodPost { // its PATCH sends whole values
 		return true
 	}
+	// A policy is written under its etag, and APIs are turned on, not toggled.
+	if strings.HasSuffix(r.URL.Path, ":setIamPolicy") || strings.HasSuffix(r.URL.Path, "/services:batchEnable") {
+		return true
+	}
 	return onlyReads(r)
 }
 
 // onlyReads tells the POSTs that change nothing.
 func onlyReads(r *http.Request) bool {
-	for _, reader := range []string{"/wait", ":testIamPermissions", "/testIamPermissions", ":generateAccessToken"} {
+	for _, reader := range []string{"/wait", ":testIamPermissions", "/testIamPermissions", ":getIamPolicy", ":generateAccessToken"} {
 		if strings.HasSuffix(r.URL.Path, reader) {
 			return true
 		}
