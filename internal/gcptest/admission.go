@@ -103,6 +103,8 @@ func title(api string) string {
 		return "Cloud Resource Manager API"
 	case "dns.googleapis.com":
 		return "Cloud DNS API"
+	case "connectgateway.googleapis.com":
+		return "Connect Gateway API"
 	}
 	return "Service Usage API"
 }

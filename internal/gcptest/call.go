@@ -66,8 +66,12 @@ func (s *Server) newCall(r *http.Request, raw []byte) *call {
 	c := &call{server: s, verb: r.Method, path: r.URL.Path, query: r.URL.Query(), raw: raw, context: r.Context().Done()}
 	c.token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c.service = s.catalog.Service(name)
-	if c.service != nil {
+	switch {
+	case c.service != nil:
 		c.method, c.params = c.service.Match(r.Method, path)
+	case name == gatewayService:
+		c.service = s.gateway
+		c.method, c.params = matchGateway(s.gateway, r.Method, path)
 	}
 	return c
 }
@@ -155,7 +159,7 @@ func (s *Server) routes() map[string]handler {
 	for _, part := range []map[string]handler{
 		addressRoutes(), subnetworkRoutes(), networkRoutes(), forwardingRuleRoutes(), routerRoutes(), vpnRoutes(), routeRoutes(),
 		subnetworkWriteRoutes(), attachmentRoutes(), zoneRoutes(),
-		regionRoutes(), operationRoutes(), clusterRoutes(), clusterOperationRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(),
+		regionRoutes(), operationRoutes(), clusterRoutes(), clusterOperationRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(), gatewayRoutes(),
 	} {
 		maps.Copy(all, part)
 	}

@@ -35,6 +35,7 @@ type Options struct {
 type Server struct {
 	options  Options
 	catalog  *discovery.Catalog
+	gateway  *discovery.Service // Connect Gateway's API, which no discovery document describes
 	handlers map[string]handler
 
 	mu         sync.Mutex
@@ -55,6 +56,8 @@ type Server struct {
 	requests   []*Request
 	violations []Violation
 	changed    chan struct{} // closed and renewed at each change, for those who wait
+
+	gatewayURL string // where Connect Gateway's front end is served, "": Google's names
 
 	base string // where it listens, set by Start
 	http *http.Server
@@ -99,6 +102,7 @@ func New(options Options) (*Server, error) {
 	for _, token := range options.Tokens {
 		s.tokens[token] = time.Time{}
 	}
+	s.gateway = gatewayDocument(catalog.Service("gkehub").Parameters)
 	s.handlers = s.routes()
 	return s, nil
 }
