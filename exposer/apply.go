@@ -116,6 +116,9 @@ func doStep(ctx context.Context, s Step, run Run, book *book) error {
 		return join(err, book.mark(s.ID(), Failed))
 	}
 	run.Progress.Done(s.ID(), run.Now().Sub(begin), "")
+	if _, ok := s.(Closing); ok {
+		book.forget(s.ID())
+	}
 	return book.mark(s.ID(), Done)
 }
 

@@ -60,7 +60,7 @@ func (j Job) Plan(ctx context.Context, spec Spec) (Exposure, Plan, []Problem, er
 	if err != nil {
 		return nil, Plan{}, nil, err
 	}
-	if err := j.checkName(ctx, exposure); err != nil {
+	if err := j.recall(ctx, exposure); err != nil {
 		return nil, Plan{}, nil, err
 	}
 	plan, err := MakePlan(ctx, exposure.Steps())
@@ -79,14 +79,15 @@ func (j Job) Plan(ctx context.Context, spec Spec) (Exposure, Plan, []Problem, er
 	return exposure, plan, problems, err
 }
 
-// checkName refuses a name that an exposure by another method has: its objects
-// would be taken for this one's.
-func (j Job) checkName(ctx context.Context, exposure Exposure) error {
+// recall hands the exposure its record, and refuses a name that an exposure by
+// another method has: its objects would be taken for this one's.
+func (j Job) recall(ctx context.Context, exposure Exposure) error {
 	spec := exposure.Spec()
 	record, err := j.Records(exposure).Load(ctx, spec)
 	if err != nil || record.Version == 0 {
 		return err
 	}
+	remember(exposure, record)
 	if record.Spec.Method == spec.Method && record.Spec.ByGoogle() != spec.ByGoogle() {
 		return &PreconditionError{Verb: "plan " + spec.Method, Problems: []Problem{{Code: "CW-RUN-NAME",
 			Text: fmt.Sprintf("the exposure %s stands with identity %s, and its identity can't be changed", spec.Name, record.Spec.DNS.Identity),
@@ -317,12 +318,15 @@ func (j Job) Standing(ctx context.Context, spec Spec) (Exposure, Record, error) 
 	if err != nil || record.Version == 0 {
 		return exposure, record, err
 	}
+	remember(exposure, record)
 	recorded := record.Spec
 	recorded.Reach = spec.Reach
 	if reflect.DeepEqual(recorded, spec) {
 		return exposure, record, nil
 	}
-	exposure, err = j.Method.Open(ctx, recorded, j.Deps)
+	if exposure, err = j.Method.Open(ctx, recorded, j.Deps); err == nil {
+		remember(exposure, record)
+	}
 	return exposure, record, err
 }
 

@@ -61,10 +61,14 @@ func (j Job) carry(from []byte, spec Spec, endpoint Endpoint) (Made, error) {
 	return Made{Bytes: text, Context: name, Expires: have.Expires}, err
 }
 
-// ContextName is the context's, the cluster's and the user's name.
+// ContextName is the context's, the cluster's and the user's name: Google's own for
+// what it makes a kubeconfig of, where the exposure has been opened.
 func (j Job) ContextName(spec Spec) string {
 	if j.File.Context != "" {
 		return j.File.Context
+	}
+	if spec.Method == "gateway" && spec.Gateway.Context != "" {
+		return spec.Gateway.Context
 	}
 	return "causeway-" + spec.Name + spec.Access.further()
 }

@@ -56,6 +56,19 @@ func deferred(exposure Exposure) error {
 	return nil
 }
 
+// Remembering is an exposure whose steps depend on what earlier applies recorded.
+type Remembering interface {
+	// Remember is called before Steps, with the record, which may be the zero one.
+	Remember(record Record)
+}
+
+// remember hands an exposure its record, where it wants one.
+func remember(exposure Exposure, record Record) {
+	if r, ok := exposure.(Remembering); ok {
+		r.Remember(record)
+	}
+}
+
 // Halved is an exposure of which somebody else makes the other half.
 type Halved interface {
 	// Half says what is missing, and gives an endpoint by which certificate and

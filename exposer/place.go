@@ -59,9 +59,15 @@ func LockNamespace(ctx context.Context, cluster *kube.Client, spec Spec, leaving
 
 // Connect opens the way to the cluster's API for causeway's own work.
 func Connect(ctx context.Context, cluster gcp.Cluster, spec Spec, deps Deps) (*kube.Client, error) {
+	return ConnectBy(ctx, cluster, "", spec, deps)
+}
+
+// ConnectBy is Connect where Connect Gateway may be a way too: gateway is its URL
+// for the cluster, or "".
+func ConnectBy(ctx context.Context, cluster gcp.Cluster, gateway string, spec Spec, deps Deps) (*kube.Client, error) {
 	return deps.Connect(ctx, kube.ConnectOptions{
 		Via: kube.Via(spec.Reach.Via), Context: spec.Reach.Context, Kubeconfig: spec.Reach.Kubeconfig,
-		Endpoints: kube.Endpoints{Private: cluster.PrivateEndpoint, Public: cluster.PublicEndpoint, DNS: cluster.DNSEndpoint, CA: cluster.CA},
+		Endpoints: kube.Endpoints{Private: cluster.PrivateEndpoint, Public: cluster.PublicEndpoint, DNS: cluster.DNSEndpoint, Gateway: gateway, CA: cluster.CA},
 		Note:      deps.Note,
 	})
 }

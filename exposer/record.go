@@ -167,6 +167,17 @@ func (b *book) mark(id string, state State) error {
 	return b.records.Save(b.ctx, b.record, false)
 }
 
+// forget drops a setting's old value; the next mark writes it.
+func (b *book) forget(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.record.Steps {
+		if b.record.Steps[i].ID == id {
+			b.record.Steps[i].Old = nil
+		}
+	}
+}
+
 // close writes the record's end.
 func (b *book) close(finished bool) error {
 	b.mu.Lock()

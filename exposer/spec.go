@@ -58,7 +58,7 @@ type FarSide struct {
 
 // Reach says how causeway itself reaches the cluster's API for its work.
 type Reach struct {
-	Via        string `json:"via,omitempty"`        // auto, context, private, public, dns
+	Via        string `json:"via,omitempty"`        // auto, context, private, public, dns, gateway
 	Context    string `json:"context,omitempty"`    // a kubeconfig context, for via: context
 	Kubeconfig string `json:"kubeconfig,omitempty"` // default: KUBECONFIG, then ~/.kube/config
 }

@@ -18,6 +18,10 @@ type Gateway struct {
 	Stream       bool     `json:"stream,omitempty"`       // exec, attach, cp, port-forward
 	Agent        bool     `json:"agent,omitempty"`        // by the Connect Agent in the cluster
 	AuthPlugin   string   `json:"authPlugin,omitempty"`   // causeway or gcloud
+
+	// Context is the name that Google gives the kubeconfig's entries; empty in every
+	// spec: the method fills it in.
+	Context string `json:"-"`
 }
 
 // Roles of Connect Gateway by their short names (IAM's reference of GKE Hub roles).

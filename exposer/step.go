@@ -39,6 +39,14 @@ type Step interface {
 	Undo(ctx context.Context, old json.RawMessage, note func(string)) (Undone, error)
 }
 
+// Closing is a step that gives a setting its old value back, because the spec does
+// not ask for it any more: what happens to the setting later is others' doing, so
+// the record forgets the old value once it is done.
+type Closing interface {
+	Step
+	Closes()
+}
+
 // Observed is what a step's Read found.
 type Observed struct {
 	Action  Action

@@ -133,7 +133,7 @@ func (v *validator) names(s Spec, methods []string) {
 	if slices.Contains([]string{"default", "kube-system", "kube-public", "kube-node-lease"}, s.Namespace) {
 		v.add("namespace", "must not be one of Kubernetes' own namespaces, "+s.Namespace+" is")
 	}
-	v.one("reach.via", s.Reach.Via, []string{"auto", "context", "private", "public", "dns"})
+	v.one("reach.via", s.Reach.Via, []string{"auto", "context", "private", "public", "dns", "gateway"})
 }
 
 func (v *validator) cluster(c ClusterRef) {

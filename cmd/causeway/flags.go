@@ -18,6 +18,8 @@ type common struct {
 	vpn          exposer.VPN
 	psc          exposer.PSC
 	dns          exposer.DNS
+	gateway      exposer.Gateway
+	fleet        fleetValues
 	consumer     exposer.Consumer
 	makeVPN      bool // --vpn
 	globalAccess bool
@@ -49,6 +51,8 @@ const (
 	aboutProducer = "psc: the producer's half"
 	aboutConsumer = "psc: the consumer's half"
 	aboutDNS      = "dns: the cluster's DNS endpoint"
+	aboutFleet    = "gateway, mcs: the fleet"
+	aboutGateway  = "gateway: who is let in"
 	aboutAccess   = "Rights and token of the kubeconfig"
 	aboutFile     = "The kubeconfig file"
 	aboutReach    = "How causeway reaches Google and the cluster"
@@ -86,6 +90,8 @@ func (c *common) methodFlags(cmd *cobra.Command) {
 	c.routeFlags(cmd)
 	c.pscFlags(cmd)
 	c.dnsFlags(cmd)
+	c.fleetFlags(cmd)
+	c.gatewayFlags(cmd)
 	c.accessFlags(cmd, false)
 }
 
@@ -120,7 +126,7 @@ func (c *common) fileFlags(cmd *cobra.Command) {
 // reachFlags say how to reach Google and the cluster.
 func (c *common) reachFlags(cmd *cobra.Command) {
 	group(cmd, aboutReach, func(f *flagSet) {
-		f.StringVar(&c.spec.Reach.Via, "via", "", "`WAY` to the cluster's API for causeway's own work: auto, context, private, public or dns (default auto: the first of them that works)")
+		f.StringVar(&c.spec.Reach.Via, "via", "", "`WAY` to the cluster's API for causeway's own work: auto, context, private, public, dns or gateway (default auto: the first of them that works)")
 		f.StringVar(&c.spec.Reach.Context, "context", "", "kubeconfig `CONTEXT` for --via context (default: one that is this cluster)")
 		f.StringVar(&c.spec.Reach.Kubeconfig, "kubeconfig", "", "`FILE` with that context (default: KUBECONFIG, ~/.kube/config)")
 		c.googleFlags(f)

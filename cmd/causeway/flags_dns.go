@@ -15,6 +15,7 @@ func (c *common) dnsFlags(cmd *cobra.Command) {
 		f.BoolVar(&c.dns.Tokens, "dns-tokens", false, "let the DNS endpoint take Kubernetes tokens, which --identity account needs; whoever holds one gets in from anywhere")
 		f.BoolVar(&c.dns.Certificates, "dns-certificates", false, "let the DNS endpoint take Kubernetes client certificates too")
 	})
+	cmd.Flags().Lookup("auth-plugin").Annotations[methodKey] = []string{"dns", "gateway"}
 }
 
 // overlayDNS puts dns's flags over what the file says.

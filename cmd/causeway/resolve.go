@@ -104,6 +104,11 @@ func (c *common) overlay(cmd *cobra.Command, spec *exposer.Spec) {
 			spec.DNS = &exposer.DNS{}
 		}
 		c.overlayDNS(spec.DNS, take)
+	case "gateway":
+		if spec.Gateway == nil {
+			spec.Gateway = &exposer.Gateway{}
+		}
+		c.overlayGateway(spec.Gateway, take)
 	case "psc":
 		if spec.PSC == nil {
 			spec.PSC = &exposer.PSC{}

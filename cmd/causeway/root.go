@@ -35,6 +35,8 @@ const methodsHelp = `METHOD is one of
          organisations by Private Service Connect: no routes between them
   dns    the cluster's DNS endpoint: a public name, where IAM says who gets in;
          needs no line, and opens no network
+  gateway  Connect Gateway: Google's front end knows the cluster by its fleet, IAM
+         says who gets in; needs no line, opens no network
 `
 
 const rootLong = `causeway makes the API server of a private GKE cluster reachable, privately,
@@ -53,6 +55,7 @@ const rootExamples = `  causeway plan ilb --project P --location L --cluster C -
   causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply route --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply dns --project P --location L --cluster C --open-dns-endpoint
+  causeway apply gateway --project P --location L --cluster C --register --member user:U
   causeway verify --kubeconfig causeway-C.kubeconfig
   causeway status ilb --project P --location L --cluster C
   causeway destroy ilb --project P --location L --cluster C`

@@ -5,6 +5,7 @@ package all
 import (
 	"causeway/exposer"
 	"causeway/exposer/dns"
+	"causeway/exposer/gateway"
 	"causeway/exposer/ilb"
 	"causeway/exposer/psc"
 	"causeway/exposer/route"
@@ -12,5 +13,5 @@ import (
 
 // Methods returns every method, in the order in which help texts show them.
 func Methods() []exposer.Method {
-	return []exposer.Method{ilb.Method{}, route.Method{}, psc.Method{}, dns.Method{}}
+	return []exposer.Method{ilb.Method{}, route.Method{}, psc.Method{}, dns.Method{}, gateway.Method{}}
 }

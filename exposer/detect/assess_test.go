@@ -238,7 +238,7 @@ func TestStreamsOfConnectGatewayByVersion(t *testing.T) {
 		"1.29.14-gke.1": "no exec before 1.30", "1.30.1-gke.1": "exec, cp; port-forward from 1.31;", "1.31.0": "exec, cp, port-forward;", "1.36.3-gke.1": "exec, cp, port-forward;",
 		"": "exec from 1.30, port-forward from 1.31;", "x.y": "exec from 1.30", "2.1.0": "exec from 1.30", "1.": "exec from 1.30",
 	} {
-		if got := gatewayStreams(version); !strings.HasPrefix(got, want) {
+		if got := GatewayStreams(version); !strings.HasPrefix(got, want) {
 			t.Errorf("%q: %q", version, got)
 		}
 	}

@@ -55,7 +55,7 @@ func (j judge) gateway() Assessment {
 	}
 	out := j.verdict("gateway", "in the fleet of project "+j.fleetProject()+", its APIs are on: Google's front end leads to the cluster, without any line", clue, j.GatewayProblems())
 	out.FarSide = "HTTPS to *.googleapis.com"
-	out.Streaming = gatewayStreams(j.Cluster.Version)
+	out.Streaming = GatewayStreams(j.Cluster.Version)
 	out.Identity = "Google identity"
 	out.Cost = "traffic out of Google"
 	out.Exposes = "a public name; IAM guards it, no list of networks"
@@ -63,11 +63,11 @@ func (j judge) gateway() Assessment {
 	return out
 }
 
-// gatewayStreams is what Connect Gateway can stream to a control plane of a version
+// GatewayStreams is what Connect Gateway can stream to a control plane of a version
 // (docs: enterprise/multicluster-management/gateway/using).
-func gatewayStreams(version string) string {
+func GatewayStreams(version string) string {
 	const limits = "; 10 a fleet, 20-30 min each"
-	switch m := minor(version); {
+	switch m := Minor(version); {
 	case m == 0:
 		return "exec from 1.30, port-forward from 1.31" + limits
 	case m < 30:

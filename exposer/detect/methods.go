@@ -251,9 +251,9 @@ func (j judge) subnetText() string {
 	return "subnet " + j.Cluster.Subnetwork.Name
 }
 
-// minor is the minor version of a control plane (1.36.3-gke.1: 36); 0 where its
+// Minor is the minor version of a control plane (1.36.3-gke.1: 36); 0 where its
 // text is of another form.
-func minor(version string) int {
+func Minor(version string) int {
 	parts := strings.Split(version, ".")
 	if len(parts) < 2 || parts[0] != "1" {
 		return 0

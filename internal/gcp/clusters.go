@@ -53,6 +53,7 @@ type Cluster struct {
 	StackType         string // IPV4 or IPV4_IPV6; "" where it is not told
 	HTTPLoadBalancing bool   // the add-on of that name, on unless it was turned off
 	WorkloadPool      string // PROJECT.svc.id.goog; "" without Workload Identity
+	SecurityGroup     string // gke-security-groups@DOMAIN, whose groups the cluster knows; "" for none
 	Fleet             Fleet
 }
 
@@ -137,6 +138,7 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 		Autopilot: c.GetAutopilot().GetEnabled(), VPCNative: c.GetIpAllocationPolicy().GetUseIpAliases(),
 		HTTPLoadBalancing: !c.GetAddonsConfig().GetHttpLoadBalancing().GetDisabled(),
 		WorkloadPool:      c.GetWorkloadIdentityConfig().GetWorkloadPool(),
+		SecurityGroup:     c.GetAuthenticatorGroupsConfig().GetSecurityGroup(),
 		Fleet: Fleet{Project: c.GetFleet().GetProject(),
 			Membership: strings.TrimPrefix(c.GetFleet().GetMembership(), "//gkehub.googleapis.com/")},
 	}

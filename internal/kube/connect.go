@@ -29,7 +29,8 @@ type Endpoints struct {
 	Private string
 	Public  string
 	DNS     string
-	CA      []byte // PEM of the cluster's CA; the DNS endpoint is not signed by it
+	Gateway string // Connect Gateway's URL for the cluster
+	CA      []byte // PEM of the cluster's CA, which signs neither the DNS endpoint nor the gateway
 }
 
 // ConnectOptions say how to reach a cluster.
@@ -44,7 +45,7 @@ type ConnectOptions struct {
 	Context string
 	// Kubeconfig is a path, or several as KUBECONFIG has them. Empty: none is read.
 	Kubeconfig string
-	// PublicCA verifies the DNS endpoint; empty: the system's roots. For tests and
+	// PublicCA verifies the DNS endpoint and the gateway; empty: the system's roots. For tests and
 	// the lab, whose front end no public CA signs.
 	PublicCA []byte
 	// Proxy chooses a proxy; nil: http.ProxyFromEnvironment.
@@ -73,7 +74,7 @@ type outcome struct {
 // Connect finds a way to the cluster's API server and proves it: the server's
 // certificate is verified and the credentials are accepted. With Auto all ways
 // are tried at the same time and the first of the order context, private,
-// public, dns that works is taken. The error lists each attempt with its reason.
+// public, dns, gateway that works is taken. The error lists each attempt with its reason.
 func Connect(ctx context.Context, options ConnectOptions) (*Client, error) {
 	if options.Env.Note == nil {
 		options.Env.Note = options.Note
@@ -96,7 +97,7 @@ func Connect(ctx context.Context, options ConnectOptions) (*Client, error) {
 	}
 	options.Note("reaches the cluster by " + attempts[taken].about + as(results[taken].user))
 	client := results[taken].client
-	if client.via == ByDNS {
+	if client.via == ByDNS || client.via == ByGateway {
 		client.clusterCA = options.Endpoints.CA
 		for _, endpoint := range []string{options.Endpoints.Private, options.Endpoints.Public} {
 			if endpoint != "" {
@@ -150,6 +151,9 @@ func as(user string) string {
 func (o ConnectOptions) attempts() ([]attempt, error) {
 	all := []attempt{o.byContext(), o.byEndpoint(ByPrivate, o.Endpoints.Private, o.Endpoints.CA),
 		o.byEndpoint(ByPublic, o.Endpoints.Public, o.Endpoints.CA), o.byEndpoint(ByDNS, o.Endpoints.DNS, o.PublicCA)}
+	if o.Endpoints.Gateway != "" || o.Via == ByGateway {
+		all = append(all, o.byEndpoint(ByGateway, o.Endpoints.Gateway, o.PublicCA))
+	}
 	if o.Via == Auto || o.Via == "" {
 		return all, nil
 	}
@@ -158,7 +162,7 @@ func (o ConnectOptions) attempts() ([]attempt, error) {
 			return []attempt{a}, nil
 		}
 	}
-	return nil, fail("CW-SPEC-INVALID", "connect", "cluster", "--via %s: it is none of auto, context, private, public, dns", o.Via)
+	return nil, fail("CW-SPEC-INVALID", "connect", "cluster", "--via %s: it is none of auto, context, private, public, dns, gateway", o.Via)
 }
 
 func (o ConnectOptions) byEndpoint(via Via, endpoint string, ca []byte) attempt {
@@ -168,7 +172,7 @@ func (o ConnectOptions) byEndpoint(via Via, endpoint string, ca []byte) attempt 
 		a.skip = errors.New("the cluster has none")
 	case o.Tokens == nil:
 		a.skip = errors.New("there are no Google credentials")
-	case len(ca) == 0 && via != ByDNS:
+	case len(ca) == 0 && via != ByDNS && via != ByGateway:
 		a.skip = errors.New("the cluster's CA is not known, so nothing could be verified")
 	default:
 		a.about += " endpoint " + endpoint

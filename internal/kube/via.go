@@ -10,4 +10,5 @@ const (
 	ByPrivate Via = "private" // the private endpoint
 	ByPublic  Via = "public"  // the public endpoint
 	ByDNS     Via = "dns"     // the DNS endpoint, through Google's front ends
+	ByGateway Via = "gateway" // Connect Gateway, for a cluster whose membership is known
 )

@@ -1,0 +1,161 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway/exposer"
+	"causeway/exposer/detect"
+	"causeway/exposer/fleet"
+	"causeway/internal/explain"
+	"causeway/templates"
+)
+
+// Steps implements exposer.Exposure: the APIs, the membership and the grants, then
+// the members' rights in the cluster. On destroy their rights go before their way.
+func (x *exposure) Steps() []exposer.Step {
+	apis := &fleet.APIs{Google: x.google, Project: x.fleet.Project.ID, Names: detect.GatewayServices, Leaving: x.deps.Leaving}
+	registration := &fleet.Registration{Google: x.google, Deps: x.deps, Exposure: x.spec.Name, Cluster: x.cluster, Fleet: x.fleet,
+		Name: x.spec.Gateway.Membership, Leaving: x.deps.Leaving, After: []string{apis.ID()},
+		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, fleet.UsesMembership)}
+	member := registration.Step()
+	steps := []exposer.Step{apis, member}
+	for _, grant := range x.grants(apis.ID()) {
+		steps = append(steps, grant)
+	}
+	steps = append(steps, x.dropped...)
+	if x.kube == nil {
+		return steps
+	}
+	namespace := exposer.NamespaceStep(x.kube, x.spec)
+	namespace.After = []string{member.ID()}
+	return slices.Concat(append(steps, namespace), x.members, x.leftovers)
+}
+
+// grants are the roles of the spec's members.
+func (x *exposure) grants(after string) []*fleet.Grant {
+	var grants []*fleet.Grant
+	for _, member := range x.spec.Gateway.Members {
+		grants = append(grants, x.grant(x.spec.Gateway.FullRole(), member, after))
+	}
+	return grants
+}
+
+func (x *exposure) grant(role, member, after string) *fleet.Grant {
+	return &fleet.Grant{Google: x.google, Project: x.fleet.Project.ID, Role: role, Member: member, Why: allows(role), Leaving: x.deps.Leaving, After: []string{after},
+		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, func(other exposer.Spec) bool {
+			return other.Method == "gateway" && other.Gateway != nil && other.Gateway.FullRole() == role && slices.Contains(other.Gateway.Members, member)
+		})}
+}
+
+// allows says what a role of Google's lets its holder do (IAM's reference of GKE Hub).
+func allows(role string) string {
+	switch role {
+	case "roles/gkehub.gatewayReader":
+		return "lets the member read through the gateway, in every cluster of the fleet in which he has rights"
+	case "roles/gkehub.gatewayEditor":
+		return "lets the member read and write through the gateway, in every cluster of the fleet in which he has rights; no exec, attach, cp, port-forward"
+	case "roles/gkehub.gatewayAdmin":
+		return "lets the member read, write and stream through the gateway, in every cluster of the fleet in which he has rights"
+	}
+	return ""
+}
+
+// memberSteps are the members' rights in the cluster.
+func (x *exposure) memberSteps() ([]exposer.Step, error) {
+	o := x.spec.Gateway
+	if len(o.Members) == 0 {
+		return nil, nil
+	}
+	access := templates.GatewayAccess{Exposure: x.spec.Name, Role: x.spec.Access.Role, Namespaces: x.spec.Access.Namespaces, Stream: o.Stream, Agent: o.Agent}
+	for _, member := range o.Members {
+		kind, name := exposer.Subject(member)
+		access.Subjects = append(access.Subjects, templates.Subject{Kind: kind, Name: name})
+	}
+	manifests, err := access.Manifests()
+	if err != nil {
+		return nil, err
+	}
+	return exposer.ObjectSteps(x.kube, x.spec.Name, exposer.NamespaceID(x.spec), manifests), nil
+}
+
+// Remember implements exposer.Remembering: grants of earlier specs that this one
+// does not want are taken away again.
+func (x *exposure) Remember(record exposer.Record) {
+	x.dropped = nil
+	wanted := x.grants("")
+	prefix := "grant/" + x.fleet.Project.ID + "/"
+	for _, step := range record.Steps {
+		rest, ok := strings.CutPrefix(step.ID, prefix)
+		if !ok || step.Old == nil || slices.ContainsFunc(wanted, func(g *fleet.Grant) bool { return g.ID() == step.ID }) {
+			continue
+		}
+		at := strings.LastIndex(rest, "/") // members have none
+		old := &droppedGrant{Grant: x.grant(rest[:at], rest[at+1:], "apis/"+x.fleet.Project.ID), old: step.Old}
+		x.dropped = append(x.dropped, old)
+	}
+}
+
+// droppedGrant is the step whose end is that a grant is not there any more. It
+// comes last, so that nobody loses his way before he has the new one.
+type droppedGrant struct {
+	*fleet.Grant
+	old json.RawMessage
+}
+
+// Read implements exposer.Step.
+func (d *droppedGrant) Read(ctx context.Context) (exposer.Observed, error) {
+	policy, err := d.Google.Policy(ctx, d.Project)
+	if err != nil || !policy.Has(d.Role, d.Member) {
+		return exposer.Observed{Action: exposer.Keep, Why: "is not granted"}, err
+	}
+	seen := exposer.Observed{Action: exposer.Change, Exists: true, Old: d.old, Why: "an earlier spec granted it: it is taken away",
+		Changes: []exposer.FieldChange{{Field: d.Role, From: d.Member}}}
+	if d.Leaving {
+		seen.Action, seen.Changes = exposer.Keep, nil
+		return seen, nil
+	}
+	if who, err := d.StillNeeded(ctx); err != nil || who != "" {
+		seen.Action, seen.Changes, seen.Why = exposer.Keep, nil, who
+		return seen, err
+	}
+	return seen, nil
+}
+
+// Closes implements exposer.Closing.
+func (d *droppedGrant) Closes() {}
+
+// Do implements exposer.Step.
+func (d *droppedGrant) Do(ctx context.Context, note func(string)) error {
+	_, err := d.Undo(ctx, d.old, note)
+	return err
+}
+
+// iamBound is how long a role that was just granted may take to be known
+// everywhere: two minutes, typically (IAM's page on access change propagation).
+const iamBound = 2 * time.Minute
+
+// awaitIAM does something that needs a right, again where the right is missing and
+// may just have been granted.
+func (x *exposure) awaitIAM(ctx context.Context, do func(context.Context) error) error {
+	if len(x.spec.Gateway.Members) == 0 {
+		return do(ctx)
+	}
+	begin := x.deps.Now()
+	var last error
+	err := x.deps.Poll(ctx, iamBound, func(ctx context.Context) (bool, error) {
+		last = do(ctx)
+		if !slices.Contains([]string{"CW-GCP-PERMISSION", "CW-GATEWAY-ROLE"}, explain.CodeOf(last)) {
+			return true, last
+		}
+		x.deps.Note("IAM does not let this identity ask for the kubeconfig yet, waited " + x.deps.Now().Sub(begin).Round(time.Second).String())
+		return false, nil
+	})
+	if exposer.TimedOut(err) {
+		return &exposer.RunError{Code_: "CW-GATEWAY-ROLE", Text: "get the gateway's kubeconfig: this identity lacks gkehub.gateway.generateCredentials in project " + x.fleet.Project.ID, Err: last}
+	}
+	return err
+}
