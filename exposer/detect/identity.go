@@ -20,8 +20,7 @@ func (f Facts) FleetProblems() []exposer.Problem {
 	case c.Fleet.Project != "":
 		return []exposer.Problem{{Code: "CW-FLEET-MEMBER", Text: "the cluster is being registered in the fleet of project " + c.Fleet.Project, Fix: "wait until it has a membership"}}
 	}
-	return []exposer.Problem{{Code: "CW-FLEET-MEMBER", Text: "the cluster is in no fleet",
-		Fix: judge{Facts: f}.gcloud("--enable-fleet")}}
+	return []exposer.Problem{{Code: "CW-FLEET-MEMBER", Text: "the cluster is in no fleet", Fix: "add --register"}}
 }
 
 // apiProblems names the APIs that are off in the fleet's project.
@@ -55,12 +54,27 @@ func (j judge) gateway() Assessment {
 	}
 	out := j.verdict("gateway", "in the fleet of project "+j.fleetProject()+", its APIs are on: Google's front end leads to the cluster, without any line", clue, j.GatewayProblems())
 	out.FarSide = "HTTPS to *.googleapis.com"
+	flags := byApply(&out)
 	out.Streaming = GatewayStreams(j.Cluster.Version)
 	out.Identity = "Google identity"
 	out.Cost = "traffic out of Google"
 	out.Exposes = "a public name; IAM guards it, no list of networks"
-	out.Command = j.apply("gateway")
+	out.Command = j.apply("gateway", flags...)
 	return out
+}
+
+// byApply puts an apply by a fleet's method in the place of the cures that it does
+// itself; flags are those that it needs for them.
+func byApply(a *Assessment) (flags []string) {
+	for i, step := range a.First {
+		if step.Flag == "--register" {
+			flags = append(flags, step.Flag)
+		}
+		if strings.HasPrefix(step.Command, "gcloud services enable ") {
+			a.First[i] = Step{What: step.What + " (the apply does)"}
+		}
+	}
+	return flags
 }
 
 // GatewayStreams is what Connect Gateway can stream to a control plane of a version
