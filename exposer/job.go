@@ -41,6 +41,7 @@ type Applied struct {
 	Changed    bool          `json:"changed"`
 	Endpoint   Endpoint      `json:"endpoint"`
 	Kubeconfig string        `json:"kubeconfig"` // path
+	Context    string        `json:"context,omitempty"`
 	Expires    *time.Time    `json:"tokenExpires,omitempty"`
 	Plugin     string        `json:"plugin,omitempty"` // that gets a Google identity's token; "": the file has one
 	Probe      *probe.Report `json:"-"`
@@ -294,7 +295,7 @@ func (j Job) trace(ctx context.Context, exposure Exposure) (*Trace, error) {
 
 // with adds the kubeconfig that lies at path.
 func (a Applied) with(path string, made Made) Applied {
-	a.Kubeconfig, a.Plugin = path, made.Plugin
+	a.Kubeconfig, a.Context, a.Plugin = path, made.Context, made.Plugin
 	if !made.Expires.IsZero() {
 		a.Expires = &made.Expires
 	}

@@ -178,7 +178,7 @@ func (s *session) showApplied(result exposer.Applied) {
 	if result.Endpoint.TLSServerName != "" {
 		fmt.Fprintf(out, "server name  %s\n", result.Endpoint.TLSServerName)
 	}
-	fmt.Fprintf(out, "kubeconfig   %s, context %s\n", file, s.job.ContextName(s.spec))
+	fmt.Fprintf(out, "kubeconfig   %s, context %s\n", file, result.Context)
 	switch {
 	case result.Plugin != "":
 		fmt.Fprintf(out, "identity     %s\n", googleIdentity(result.Plugin))
@@ -187,7 +187,7 @@ func (s *session) showApplied(result exposer.Applied) {
 	default:
 		fmt.Fprintln(out, "token        does not end: it is as good as a password, keep it so")
 	}
-	fmt.Fprintf(out, "\non the far side:\n  kubectl %s get namespaces\n  causeway verify %s\n", s.fileFlags(), s.fileFlags())
+	fmt.Fprintf(out, "\non the far side:\n  kubectl %s get namespaces\n  causeway verify %s\n", s.fileFlags(result.Context), s.fileFlags(result.Context))
 	fmt.Fprintf(out, "for a colleague there:\n  %s\nto undo all of it:\n  %s\n", s.again("handoff"), s.again("destroy"))
 }
 
@@ -199,10 +199,10 @@ func (s *session) renewed() string {
 }
 
 // fileFlags name the kubeconfig, and the context where that is not the current one.
-func (s *session) fileFlags() string {
+func (s *session) fileFlags(context string) string {
 	line := "--kubeconfig " + s.job.File.Path
 	if s.job.File.Merge && !s.job.File.SetCurrent {
-		line += " --context " + s.job.ContextName(s.spec)
+		line += " --context " + context
 	}
 	return line
 }

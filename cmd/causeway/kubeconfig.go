@@ -64,6 +64,6 @@ func (a *app) writeKubeconfig(cmd *cobra.Command, c *common, args []string) erro
 	default:
 		fmt.Fprintf(a.out, "token        ends %s\n", a.moment(made.Expires))
 	}
-	fmt.Fprintf(a.out, "\non the far side:\n  causeway verify %s\n", s.fileFlags())
+	fmt.Fprintf(a.out, "\non the far side:\n  causeway verify %s\n", s.fileFlags(made.Context))
 	return nil
 }
