@@ -68,8 +68,8 @@ func (s *Server) admit(c *call) *Error {
 			Message: "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
 			Domain:  "googleapis.com", Info: "ACCESS_TOKEN_EXPIRED"}
 	}
-	if c.service.Name == "iamcredentials" {
-		return nil // its path names a service account, not a project
+	if c.service.Name == "iamcredentials" || c.service.Name != "compute" && c.project() == "" {
+		return nil // its path names a service account, a role of all, an operation: not a project
 	}
 	name := c.project()
 	project := s.projectObject(name)
@@ -105,13 +105,17 @@ func title(api string) string {
 		return "Cloud DNS API"
 	case "connectgateway.googleapis.com":
 		return "Connect Gateway API"
+	case "gkehub.googleapis.com":
+		return "GKE Hub API"
+	case "iam.googleapis.com":
+		return "Identity and Access Management (IAM) API"
 	}
 	return "Service Usage API"
 }
 
 // need answers 403 when the permission is denied in the project.
 func (c *call) need(project, permission, resource string) *Error {
-	if c.server.allowed(project, permission) {
+	if c.server.may(c.token, project, permission) {
 		return nil
 	}
 	if c.service.Name == "compute" {

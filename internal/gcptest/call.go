@@ -53,7 +53,7 @@ func (r Request) Write() bool {
 	if r.Verb == http.MethodGet {
 		return false
 	}
-	for _, reader := range []string{".wait", ".testIamPermissions", ".generateAccessToken"} {
+	for _, reader := range []string{".wait", ".testIamPermissions", ".generateAccessToken", ".getIamPolicy"} {
 		if strings.HasSuffix(r.Method, reader) {
 			return false
 		}
@@ -159,7 +159,8 @@ func (s *Server) routes() map[string]handler {
 	for _, part := range []map[string]handler{
 		addressRoutes(), subnetworkRoutes(), networkRoutes(), forwardingRuleRoutes(), routerRoutes(), vpnRoutes(), routeRoutes(),
 		subnetworkWriteRoutes(), attachmentRoutes(), zoneRoutes(),
-		regionRoutes(), operationRoutes(), clusterRoutes(), clusterOperationRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(), gatewayRoutes(),
+		regionRoutes(), operationRoutes(), clusterRoutes(), clusterOperationRoutes(), permissionRoutes(), serviceRoutes(), impersonationRoutes(),
+		membershipRoutes(), featureRoutes(), policyRoutes(), roleRoutes(), gatewayRoutes(),
 	} {
 		maps.Copy(all, part)
 	}

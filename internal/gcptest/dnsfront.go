@@ -96,7 +96,7 @@ func (d *DNSFront) admit(token string) *frontRefusal {
 	switch {
 	case !known || !expires.IsZero() && s.options.Now().After(expires):
 		return unknown
-	case !s.allowed(project, connectPermission):
+	case !s.may(token, project, connectPermission):
 		return &frontRefusal{http.StatusForbidden, "PERMISSION_DENIED", "Permission '" + connectPermission + "' denied on resource (or it may not exist)."}
 	}
 	return nil

@@ -20,8 +20,10 @@ type operation struct {
 	undo     func()          // what failing takes back
 	failure  *OperationError // how it ends, nil: well
 	done     bool
-	locks    []string // what it keeps others from changing: paths
-	cluster  bool     // an operation of GKE, which has a form of its own
+	locks    []string      // what it keeps others from changing: paths
+	cluster  bool          // an operation of GKE, which has a form of its own
+	long     bool          // one of google.longrunning, which has another
+	response func() object // of a long one that ended well
 }
 
 func operationRoutes() map[string]handler {
@@ -83,6 +85,7 @@ func (s *Server) settle() {
 	for _, o := range s.operations {
 		o.advance(s)
 	}
+	s.tellMembers()
 }
 
 func (o *operation) advance(s *Server) {
@@ -97,8 +100,10 @@ func (o *operation) advance(s *Server) {
 		return
 	}
 	o.done = true
-	o.tell("DONE", 100)
-	o.fields["endTime"] = timestamp(s.options.Now())
+	if !o.long {
+		o.tell("DONE", 100)
+		o.fields["endTime"] = timestamp(s.options.Now())
+	}
 	effect := o.finish
 	if o.failure != nil {
 		o.fail()
@@ -107,10 +112,16 @@ func (o *operation) advance(s *Server) {
 	if effect != nil {
 		effect()
 	}
+	if o.long {
+		o.tellLong(s)
+	}
 }
 
 // tell writes how far it is. Compute tells a percentage, GKE does not.
 func (o *operation) tell(status string, progress int) {
+	if o.long { // it says nothing before its end
+		return
+	}
 	o.fields["status"] = status
 	if !o.cluster {
 		o.fields["startTime"], o.fields["progress"] = o.fields["insertTime"], progress
@@ -118,6 +129,9 @@ func (o *operation) tell(status string, progress int) {
 }
 
 func (o *operation) fail() {
+	if o.long {
+		return
+	}
 	status := o.failure.Status
 	if status == 0 {
 		status = http.StatusBadRequest

@@ -32,7 +32,7 @@ func testPermissions(c *call) (any, *Error) {
 		if !permissionForm.MatchString(permission) || c.server.unknown[permission] {
 			return nil, &Error{Status: 400, Reason: "badRequest", Message: "Permission " + permission + " is not valid for this resource."}
 		}
-		if c.server.allowed(c.project(), permission) {
+		if c.server.may(c.token, c.project(), permission) {
 			granted = append(granted, permission)
 		}
 	}

@@ -65,6 +65,14 @@ func schemaOf(collection string) (api, schema, kind string) {
 		return "compute", "ServiceAttachment", "compute#serviceAttachment"
 	case "clusters":
 		return "container", "Cluster", ""
+	case "memberships":
+		return "gkehub", "Membership", ""
+	case "features":
+		return "gkehub", "Feature", ""
+	case "iamPolicy":
+		return "cloudresourcemanager", "Policy", ""
+	case "roles":
+		return "iam", "Role", ""
 	}
 	return "", "", ""
 }
@@ -96,6 +104,7 @@ func (s *Server) Fill(seed Seed) error {
 		for _, service := range project.Services {
 			s.services[project.ID][service] = true
 		}
+		s.keepPolicy(project.ID, object{"bindings": []any{object{"role": "roles/owner", "members": []any{Owner}}}})
 	}
 	for _, one := range seed.Resources {
 		if err := s.plant(one); err != nil {
@@ -117,6 +126,9 @@ func (s *Server) Fill(seed Seed) error {
 
 func (s *Server) plant(one SeedObject) error {
 	collection := path.Base(path.Dir(one.Path))
+	if path.Base(one.Path) == "iamPolicy" {
+		collection = "iamPolicy"
+	}
 	api, schema, kind := schemaOf(collection)
 	if api == "" {
 		return fmt.Errorf("plant %s: no such collection in the emulator", one.Path)
@@ -139,14 +151,17 @@ func (s *Server) plant(one SeedObject) error {
 	if body == nil {
 		body = object{}
 	}
-	if api == "container" {
+	switch api {
+	case "container":
 		body["name"] = path.Base(one.Path)
 		body["selfLink"] = "https://container.googleapis.com/v1/" + one.Path
 		parts := strings.Split(one.Path, "/")
 		body["location"] = parts[3]
 		body["zone"] = parts[3] // deprecated, still answered: gcloud lists it as LOCATION
 		tellSwitches(body)
-	} else {
+	case "gkehub", "cloudresourcemanager", "iam":
+		s.plantBeside(collection, one.Path, body)
+	default:
 		s.stamp(kind, one.Path, body)
 		s.complete(collection, one.Path, body)
 	}
@@ -155,6 +170,21 @@ func (s *Server) plant(one SeedObject) error {
 		s.refreshAddresses(relative(text(body, "subnetwork"), ""), text(body, "address")+text(body, "IPAddress"))
 	}
 	return nil
+}
+
+// plantBeside adds what is neither compute's nor GKE's.
+func (s *Server) plantBeside(collection, at string, body object) {
+	switch collection {
+	case "memberships":
+		s.completeMembership(at, body, "READY")
+		s.joinFleet(at, body)
+	case "features":
+		s.completeFeature(at, body, "ACTIVE")
+	case "roles":
+		body["name"] = at
+	case "iamPolicy":
+		s.keepPolicy(strings.Split(at, "/")[1], body)
+	}
 }
 
 // tellSwitches fills in the switches of a cluster's DNS endpoint that a seed leaves

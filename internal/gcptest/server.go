@@ -29,6 +29,10 @@ type Options struct {
 	// LabelsOnInsert takes the labels of addresses.insert. The documentation of
 	// Address.labels says that only setLabels sets them, so the default drops them.
 	LabelsOnInsert bool
+
+	// FeatureTime is how long a fleet's feature is ACTIVE before it tells the states of
+	// the memberships.
+	FeatureTime time.Duration
 }
 
 // Server is the emulator: an http.Handler and the state behind it.
@@ -57,7 +61,15 @@ type Server struct {
 	violations []Violation
 	changed    chan struct{} // closed and renewed at each change, for those who wait
 
-	gatewayURL string // where Connect Gateway's front end is served, "": Google's names
+	hub        hubState
+	principals map[string]string   // token -> whose it is, for others than the operator
+	accounts   map[string]bool     // service accounts whose rights policies say, in lower case
+	groups     map[string][]string // group -> members
+	absent     map[string]bool     // members that do not exist, in lower case
+	needs      map[string][]string // API -> those that need it
+
+	gatewayURL string         // where Connect Gateway's front end is served, "": Google's names
+	streams    map[string]int // open through Connect Gateway, by fleet project
 
 	base string // where it listens, set by Start
 	http *http.Server
@@ -95,7 +107,9 @@ func New(options Options) (*Server, error) {
 		options: options, catalog: catalog,
 		objects: map[string]object{}, operations: map[string]*operation{}, requestIDs: map[string]string{},
 		services: map[string]map[string]bool{}, denied: map[string][]string{}, unknown: map[string]bool{},
-		tokens: map[string]time.Time{}, inUse: map[string]map[string]bool{}, changed: make(chan struct{}),
+		tokens: map[string]time.Time{}, streams: map[string]int{}, inUse: map[string]map[string]bool{}, changed: make(chan struct{}),
+		hub:        hubState{map[string]time.Time{}, map[string]map[string][2]string{}, map[string][]string{}},
+		principals: map[string]string{}, accounts: map[string]bool{}, groups: map[string][]string{}, absent: map[string]bool{}, needs: map[string][]string{},
 	}
 	s.far = newModel(options.Now)
 	s.line, s.secrets = s.far, map[string]string{}
