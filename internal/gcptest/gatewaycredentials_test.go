@@ -16,6 +16,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// alice is the token of alice@example.com, who may use the gateway and do nothing else.
+const alice = "ya29.alice"
+
 const generateBase = "/connectgateway/v1/projects/123456789012/locations/"
 
 // fleet is the seed with Connect Gateway's API and three memberships: of a GKE cluster in
@@ -24,6 +27,8 @@ func fleet(t *testing.T) *Server {
 	t.Helper()
 	s := Serve(t, Options{}, "route")
 	s.Enable("lab-project", "connectgateway.googleapis.com")
+	s.AddPrincipal(alice, "user:alice@example.com")
+	s.SetPolicy("lab-project", Binding{Role: "roles/gkehub.gatewayAdmin", Members: []string{"user:alice@example.com"}})
 	gke := object{"endpoint": object{"gkeCluster": object{
 		"resourceLink": "//container.googleapis.com/projects/lab-project/locations/europe-west3/clusters/private-cluster"}}}
 	s.mu.Lock()
