@@ -80,12 +80,23 @@ func (c *Client) Missing(ctx context.Context, rights []Access) ([]Access, error)
 	return missing, err
 }
 
+// Can asks whether somebody else has a right: a user by the name that the server
+// knows him by, "alice@example.com" or "system:serviceaccount:NAMESPACE:NAME".
+// Rights by groups are not seen, as nobody says here which ones he is in.
+func (c *Client) Can(ctx context.Context, user string, right Access) (Decision, error) {
+	return c.review(ctx, "SubjectAccessReview", map[string]any{"user": user}, right)
+}
+
 func (c *Client) canI(ctx context.Context, right Access) (Decision, error) {
+	return c.review(ctx, "SelfSubjectAccessReview", map[string]any{}, right)
+}
+
+func (c *Client) review(ctx context.Context, kind string, spec map[string]any, right Access) (Decision, error) {
 	attributes := map[string]any{"verb": right.Verb, "group": right.Group, "resource": right.Resource,
 		"subresource": right.Subresource, "namespace": right.Namespace, "name": right.Name}
-	ref := Ref{Group: "authorization.k8s.io", Version: "v1", Kind: "SelfSubjectAccessReview"}
-	review := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": ref.Kind,
-		"spec": map[string]any{"resourceAttributes": attributes}}}
+	spec["resourceAttributes"] = attributes
+	ref := Ref{Group: "authorization.k8s.io", Version: "v1", Kind: kind}
+	review := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": ref.Kind, "spec": spec}}
 	var made *unstructured.Unstructured
 	err := c.try(ctx, func() (err error) {
 		made, err = c.in(ref).Create(ctx, review, metav1.CreateOptions{})

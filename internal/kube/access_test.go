@@ -51,6 +51,14 @@ func TestRightsAreReviewed(t *testing.T) {
 	if missing, err := r.client.Missing(context.Background(), rights); err != nil || len(missing) > 0 {
 		t.Errorf("an admin lacks %v, %v", missing, err)
 	}
+	for i, want := range pattern { // an admin may ask about others
+		if seen, err := r.client.Can(context.Background(), "plain@example.com", rights[i]); err != nil || seen.Allowed != want {
+			t.Errorf("plain@example.com may %s: %v %v", rights[i], seen.Allowed, err)
+		}
+	}
+	if seen, err := r.client.Can(context.Background(), "nobody@example.com", rights[0]); err != nil || seen.Allowed {
+		t.Errorf("somebody without a binding: %v %v", seen.Allowed, err)
+	}
 }
 
 func TestAccessReadsAsKubectlTakesIt(t *testing.T) {
