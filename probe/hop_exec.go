@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -22,10 +23,20 @@ func execWebSocketHop(ctx context.Context, s *session) Result {
 
 // execSPDYHop runs a command as older kubectl does, and newer ones when WebSocket fails.
 func execSPDYHop(ctx context.Context, s *session) Result {
+	if s.options.Exec != nil && throughGateway(s.server) {
+		return skip("Connect Gateway passes streams over WebSocket alone")
+	}
 	return s.execOver(ctx, "SPDY", func(config *rest.Config, u *url.URL) (remotecommand.Executor, error) {
 		return remotecommand.NewSPDYExecutor(config, http.MethodPost, u)
 	})
 }
+
+// gatewayPath is what the URLs of Connect Gateway have before the API server's own
+// path (gcloud's kubeconfig.py).
+var gatewayPath = regexp.MustCompile(`^/v1/projects/[^/]+/locations/[^/]+/(gkeMemberships|memberships)/[^/]+/?$`)
+
+// throughGateway reports whether a server's URL leads through Connect Gateway.
+func throughGateway(server *url.URL) bool { return gatewayPath.MatchString(server.Path) }
 
 func (s *session) execOver(ctx context.Context, transport string, build func(*rest.Config, *url.URL) (remotecommand.Executor, error)) Result {
 	if s.options.Exec == nil {
