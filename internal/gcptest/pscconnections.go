@@ -233,3 +233,41 @@ func PSCStatuses() []string {
 	}
 	return catalog.Service("compute").Schemas["ForwardingRule"].Properties["pscConnectionStatus"].Enum
 }
+
+// PrivateName is what a network's machines are told for a name, by a private zone
+// that the network sees.
+type PrivateName struct {
+	Network string // path
+	Name    string // without the dot at its end
+	Address netip.Addr
+}
+
+// PrivateNames tells the A records of all private zones, for a lab whose machines
+// look names up.
+func (s *Server) PrivateNames() []PrivateName {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle()
+	var out []PrivateName
+	for at, zone := range s.objects {
+		if parts := splitPath(at); len(parts) != 4 || parts[2] != "managedZones" {
+			continue
+		}
+		visible, _ := zone["privateVisibilityConfig"].(object)
+		for _, record := range s.recordsOf(at) {
+			data, _ := s.objects[record]["rrdatas"].([]any)
+			for _, one := range data {
+				value, _ := one.(string)
+				address, err := netip.ParseAddr(value)
+				if err != nil {
+					continue // no A record
+				}
+				for _, network := range entries(visible, "networks") {
+					out = append(out, PrivateName{relative(text(network, "networkUrl"), ""), strings.TrimSuffix(text(s.objects[record], "name"), "."), address})
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b PrivateName) int { return strings.Compare(a.Network+" "+a.Name, b.Network+" "+b.Name) })
+	return out
+}
