@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"strings"
 
 	"causeway/internal/gcptest"
 	"causeway/lab/dataplane"
@@ -17,6 +19,12 @@ import (
 //	DELETE /lab/requests   empty it
 //	POST   /lab/faults     a gcptest.Fault as JSON: trouble at a call
 //	DELETE /lab/faults     no more trouble
+//	PUT    /lab/denied/P   IAM denies the permission P (compute.addresses.get) to everybody
+//	DELETE /lab/denied/P   no longer
+//
+// where there are consumers (the static line):
+//
+//	GET    /lab/endpoints  the connections of Private Service Connect, and how packets are translated
 //
 // and where packets follow the emulator (a line that is not static):
 //
@@ -33,10 +41,23 @@ type Requests struct {
 	Requests []gcptest.Request `json:"requests"`
 }
 
+// Endpoints is what /lab/endpoints answers.
+type Endpoints struct {
+	Connections []gcptest.Connection  `json:"connections"`
+	NAT         map[string]netip.Addr `json:"nat"`   // by the connection's ID: where its packets come from
+	Rules       []string              `json:"rules"` // of the exchange, as iptables-restore reads them
+}
+
 // Control puts the lab's own endpoint beside the emulator. plane is nil on a static
-// line.
-func Control(google *gcptest.Server, plane *dataplane.Plane) http.Handler {
+// line, exchange on the others.
+func Control(google *gcptest.Server, plane *dataplane.Plane, exchange *dataplane.Exchange) http.Handler {
 	mux := http.NewServeMux()
+	if exchange != nil {
+		mux.HandleFunc("GET "+ControlPath+"endpoints", func(w http.ResponseWriter, _ *http.Request) {
+			t := exchange.Translation()
+			tell(w, Endpoints{Connections: google.Connections(), NAT: t.NAT, Rules: strings.Split(strings.TrimSpace(t.Rules), "\n")})
+		})
+	}
 	if plane != nil {
 		controlPlane(mux, plane)
 	} else {
@@ -68,6 +89,14 @@ func Control(google *gcptest.Server, plane *dataplane.Plane) http.Handler {
 	})
 	mux.HandleFunc("DELETE "+ControlPath+"faults", func(w http.ResponseWriter, _ *http.Request) {
 		google.ClearFaults()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("PUT "+ControlPath+"denied/{permission}", func(w http.ResponseWriter, r *http.Request) {
+		google.Deny(r.PathValue("permission"))
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE "+ControlPath+"denied/{permission}", func(w http.ResponseWriter, r *http.Request) {
+		google.Allow(r.PathValue("permission"))
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.Handle("/", google)

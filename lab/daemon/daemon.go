@@ -56,6 +56,8 @@ type daemon struct {
 	plane   *dataplane.Plane // nil on a static line
 	spaces  map[string]*netns.Space
 	closers []func() // run in reverse order by down
+
+	exchange *dataplane.Exchange // nil where there are no consumers
 }
 
 func (d *daemon) note(text string) {

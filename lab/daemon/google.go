@@ -18,26 +18,30 @@ import (
 	"causeway/lab/topology"
 )
 
-// SeedFile is where `up` puts the emulator's first state for the daemon.
-func SeedFile(p place.Place) string { return filepath.Join(p.Run, "seed.yaml") }
+// SeedFile is where `up` puts a part of the emulator's first state for the daemon.
+func SeedFile(p place.Place, name string) string {
+	return filepath.Join(p.Run, "seed", name+".yaml")
+}
 
 // operationTime is how long the emulator's operations run: long enough to be
 // seen in the progress, shorter than Google's.
 const operationTime = time.Second
 
-// startGoogle starts the emulator of Google's APIs and returns its base URL,
-// which is the same on the machine and in the VPC: a loopback port of each.
+// startGoogle starts the emulator of Google's APIs and returns its base URL, which is
+// the same on the machine, in the VPC and with each consumer: a loopback port of each.
 func (d *daemon) startGoogle(tokens []string) (string, error) {
 	server, err := gcptest.New(gcptest.Options{OperationTime: operationTime, Tokens: tokens})
 	if err != nil {
 		return "", fmt.Errorf("start the emulator: %w", err)
 	}
-	seed, err := gcptest.ReadSeed(SeedFile(d.place))
-	if err != nil {
-		return "", err
-	}
-	if err := server.Fill(seed); err != nil {
-		return "", err
+	for _, name := range d.config.Line.Seeds() {
+		seed, err := gcptest.ReadSeed(SeedFile(d.place, name))
+		if err != nil {
+			return "", err
+		}
+		if err := server.Fill(seed); err != nil {
+			return "", err
+		}
 	}
 	for _, name := range d.config.Line.Clusters() {
 		if err := server.SetClusterCA(topology.Project, topology.Location, name, d.cluster.CA()); err != nil {
@@ -47,16 +51,27 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 	if err := d.startPlane(server); err != nil {
 		return "", err
 	}
+	names, err := d.startFronts(server)
+	if err != nil {
+		return "", err
+	}
+	if err := d.startExchange(server, names); err != nil {
+		return "", err
+	}
 	outside, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("start the emulator: %w", err)
 	}
-	inside, err := d.spaces[topology.VPC].Listen("tcp", outside.Addr().String())
-	if err != nil {
-		return "", errors.Join(fmt.Errorf("start the emulator in %s: %w", topology.VPC, err), outside.Close())
+	listeners := []net.Listener{outside}
+	for _, name := range d.operators() {
+		l, err := d.spaces[name].Listen("tcp", outside.Addr().String())
+		if err != nil {
+			return "", errors.Join(fmt.Errorf("start the emulator in %s: %w", name, err), outside.Close())
+		}
+		listeners = append(listeners, l)
 	}
-	served := &http.Server{Handler: Control(server, d.plane), ReadHeaderTimeout: 10 * time.Second}
-	for _, l := range []net.Listener{outside, inside} {
+	served := &http.Server{Handler: Control(server, d.plane, d.exchange), ReadHeaderTimeout: 10 * time.Second}
+	for _, l := range listeners {
 		go func() {
 			if err := served.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				d.note("the emulator ended: " + err.Error())
@@ -66,6 +81,15 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 	d.google = server
 	d.closers = append(d.closers, func() { served.Close() })
 	return "http://" + outside.Addr().String(), nil
+}
+
+// operators names the networks where people call Google's APIs.
+func (d *daemon) operators() []string {
+	names := []string{topology.VPC}
+	for _, c := range d.config.Line.Consumers() {
+		names = append(names, c.Namespace)
+	}
+	return names
 }
 
 // startPlane has packets follow the emulator, on a line that does.

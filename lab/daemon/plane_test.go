@@ -18,7 +18,7 @@ import (
 func ask(t *testing.T, plane *dataplane.Plane, google *gcptest.Server, verb, path, body string) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Control(google, plane).ServeHTTP(w, httptest.NewRequest(verb, path, strings.NewReader(body)))
+	Control(google, plane, nil).ServeHTTP(w, httptest.NewRequest(verb, path, strings.NewReader(body)))
 	text, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func ask(t *testing.T, plane *dataplane.Plane, google *gcptest.Server, verb, pat
 }
 
 func TestControlOfTheDataPlane(t *testing.T) {
-	google := gcptest.Serve(t, gcptest.Options{}, topology.LineVPN.Seed())
+	google := gcptest.Serve(t, gcptest.Options{}, topology.LineVPN.Seeds()...)
 	plane := dataplane.New(dataplane.Options{Line: topology.LineVPN, Google: google, Place: place.Place{Run: t.TempDir()}})
 	status, text := ask(t, plane, google, http.MethodGet, "/lab/fabric", "")
 	var f gcptest.Fabric
@@ -52,7 +52,7 @@ func TestControlOfTheDataPlane(t *testing.T) {
 }
 
 func TestAStaticLineHasNoDataPlane(t *testing.T) {
-	google := gcptest.Serve(t, gcptest.Options{}, topology.LineStatic.Seed())
+	google := gcptest.Serve(t, gcptest.Options{}, topology.LineStatic.Seeds()...)
 	for _, path := range []string{"/lab/far", "/lab/fabric"} {
 		if status, text := ask(t, nil, google, http.MethodGet, path, ""); status != http.StatusNotFound || !strings.Contains(text, "--line vpn") {
 			t.Errorf("%s: %d %s", path, status, text)

@@ -38,7 +38,7 @@ func (p *Plane) apply(w Want) error {
 	}
 	for namespace, rules := range w.Filters {
 		if rules != had.Filters[namespace] {
-			if err := p.restore(namespace, rules); err != nil {
+			if err := restore(p.o.Spaces[namespace], rules); err != nil {
 				errs = append(errs, err)
 				w.Filters[namespace] = ""
 			}
@@ -99,13 +99,14 @@ func (p *Plane) link(l Link, there bool) error {
 	return far.SetAddress(l.Name, l.Far)
 }
 
-// install makes the chains and has packets pass them.
-func (p *Plane) install(namespace, rules string) error {
-	if err := p.restore(namespace, rules); err != nil {
+// install makes the chains and has packets pass them: hooks are table, chain, own
+// chain.
+func install(space *netns.Space, hooks [][3]string, rules string) error {
+	if err := restore(space, rules); err != nil {
 		return err
 	}
 	for _, h := range hooks {
-		if err := run(p.o.Spaces[namespace], "", "iptables", "-w", "5", "-t", h[0], "-I", h[1], "-j", h[2]); err != nil {
+		if err := run(space, "", "iptables", "-w", "5", "-t", h[0], "-I", h[1], "-j", h[2]); err != nil {
 			return err
 		}
 	}
@@ -113,8 +114,8 @@ func (p *Plane) install(namespace, rules string) error {
 }
 
 // restore replaces the lab's own chains; others' stay.
-func (p *Plane) restore(namespace, rules string) error {
-	return run(p.o.Spaces[namespace], rules, "iptables-restore", "-w", "5", "--noflush")
+func restore(space *netns.Space, rules string) error {
+	return run(space, rules, "iptables-restore", "-w", "5", "--noflush")
 }
 
 // run runs a program in a namespace to its end.

@@ -83,7 +83,7 @@ func (p *Plane) Start() error {
 		p.watch(s)
 	}
 	for namespace, rules := range w.Filters {
-		if err := p.install(namespace, rules); err != nil {
+		if err := install(p.o.Spaces[namespace], hooks, rules); err != nil {
 			return errors.Join(err, p.stop())
 		}
 	}

@@ -127,15 +127,23 @@ func (l Lab) start(ctx context.Context, facts machine.Facts) (daemon.State, erro
 // seed takes the emulator's first state along: the daemon sees another /var and
 // another working directory.
 func (l Lab) seed() error {
-	file, err := gcptest.SeedFile(l.Line.Seed())
-	if err != nil {
-		return err
+	if err := os.MkdirAll(filepath.Dir(daemon.SeedFile(l.Place, "x")), 0o700); err != nil {
+		return fmt.Errorf("take the seed along: %w", err)
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("read seed: %w", err)
+	for _, name := range l.Line.Seeds() {
+		file, err := gcptest.SeedFile(name)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read seed: %w", err)
+		}
+		if err := os.WriteFile(daemon.SeedFile(l.Place, name), text, 0o600); err != nil {
+			return fmt.Errorf("take the seed along: %w", err)
+		}
 	}
-	return os.WriteFile(daemon.SeedFile(l.Place), text, 0o600)
+	return nil
 }
 
 // spawn starts process 1 of the lab's own pid and mount namespaces, away from

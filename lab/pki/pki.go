@@ -1,5 +1,5 @@
 // Package pki makes the lab cluster's own keys: its CA, the certificates of its
-// components, and the kubeconfigs that hold them. It is not the product's CA
+// components, and the kubeconfigs that hold them; and the root behind Google's front ends. It is not the product's CA
 // (that is package certs): here a cloud provider's part is played.
 package pki
 
@@ -27,9 +27,19 @@ type Authority struct {
 	PEM  []byte // the CA's certificate
 }
 
-// New makes the CA (ca.crt) and the key that signs ServiceAccount tokens
+// New makes the cluster's CA (ca.crt) and the key that signs ServiceAccount tokens
 // (sa.key, sa.pub) in dir.
 func New(dir string) (*Authority, error) {
+	a, err := Root(dir, "lab-cluster-ca")
+	if err != nil {
+		return nil, err
+	}
+	return a, a.tokenKey()
+}
+
+// Root makes a CA of that name (ca.crt) in dir: also the one that stands for the
+// public CAs, which the cluster's own has nothing to do with.
+func Root(dir, name string) (*Authority, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make cluster keys: %w", err)
 	}
@@ -39,7 +49,7 @@ func New(dir string) (*Authority, error) {
 		return nil, fmt.Errorf("make cluster CA: %w", err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab-cluster-ca"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
@@ -51,10 +61,7 @@ func New(dir string) (*Authority, error) {
 		return nil, fmt.Errorf("make cluster CA: %w", err)
 	}
 	a.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := a.write("ca.crt", a.PEM); err != nil {
-		return nil, err
-	}
-	return a, a.tokenKey()
+	return a, a.write("ca.crt", a.PEM)
 }
 
 func (a *Authority) tokenKey() error {

@@ -66,3 +66,12 @@ func (p Place) AdminKubeconfig() string { return filepath.Join(p.Run, "admin.kub
 
 // Env is a file for the shell to source.
 func (p Place) Env() string { return filepath.Join(p.Run, "env") }
+
+// Hosts is what the machines of a namespace are told for names: a hosts file, or none
+// where the lab has no names.
+func (p Place) Hosts(namespace string) string {
+	return filepath.Join(p.Run, "names", namespace+".hosts")
+}
+
+// Roots is a bundle of root certificates for those who call Google's front ends.
+func (p Place) Roots() string { return filepath.Join(p.Run, "roots.crt") }

@@ -154,6 +154,29 @@ func (s *Site) ClearFaults(ctx context.Context) error {
 	return err
 }
 
+// Deny has IAM deny a permission to everybody, and Allow gives it back.
+func (s *Site) Deny(ctx context.Context, permission string) error {
+	_, err := s.control(ctx, http.MethodPut, "denied/"+permission, nil)
+	return err
+}
+
+// Allow gives a denied permission back.
+func (s *Site) Allow(ctx context.Context, permission string) error {
+	_, err := s.control(ctx, http.MethodDelete, "denied/"+permission, nil)
+	return err
+}
+
+// Endpoints tells the connections of Private Service Connect and what they mean for
+// packets.
+func (s *Site) Endpoints(ctx context.Context) (daemon.Endpoints, error) {
+	var e daemon.Endpoints
+	text, err := s.control(ctx, http.MethodGet, "endpoints", nil)
+	if err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(text, &e)
+}
+
 // Call is one request of the operator to the cluster, from its audit log.
 type Call struct {
 	Verb      string    `json:"verb"`

@@ -1,6 +1,6 @@
 // Package site runs commands where people stand in the lab: the operator on a
-// machine of the cluster's VPC, the colleague on the far side, the provider's
-// own staff who see cluster and cloud from outside. The demo and the end-to-end
+// machine of the cluster's VPC, the colleague on the far side, customers in networks
+// of their own, the provider's own staff who see cluster and cloud from outside. The demo and the end-to-end
 // tests share it. It starts and judges; it does not bring the lab up or down.
 //
 //	s, err := site.Open(place, state, site.Tools{Causeway: "../bin/causeway", Script: "../scripts/verify.sh"}, dir)
@@ -41,6 +41,7 @@ type Site struct {
 	Dir   string // for homes and files; the caller removes it
 
 	far, vpc *netns.Space
+	spaces   map[string]*netns.Space // those, and the consumers', by name
 }
 
 // Open finds what it takes, so that nothing is missing half-way.
@@ -65,7 +66,7 @@ func open(p place.Place, state daemon.State, tools Tools, dir string, whole bool
 		}
 		*path = whole
 	}
-	s := &Site{Place: p, State: state, Tools: tools, Dir: dir}
+	s := &Site{Place: p, State: state, Tools: tools, Dir: dir, spaces: map[string]*netns.Space{}}
 	err := os.MkdirAll(dir, 0o700)
 	if err != nil {
 		return nil, fmt.Errorf("open the lab: %w", err)
@@ -73,21 +74,31 @@ func open(p place.Place, state daemon.State, tools Tools, dir string, whole bool
 	if !whole {
 		return s, nil
 	}
-	if s.far, err = netns.Open(topology.Far); err != nil {
-		return nil, err
+	config, err := daemon.ReadConfig(p)
+	if err != nil {
+		return nil, fmt.Errorf("open the lab: %w", err)
 	}
-	if s.vpc, err = netns.Open(topology.VPC); err != nil {
-		return nil, errors.Join(err, s.far.Close())
+	names := []string{topology.Far, topology.VPC}
+	for _, c := range config.Line.Consumers() {
+		names = append(names, c.Namespace)
 	}
+	for _, name := range names {
+		if s.spaces[name], err = netns.Open(name); err != nil {
+			delete(s.spaces, name)
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	s.far, s.vpc = s.spaces[topology.Far], s.spaces[topology.VPC]
 	return s, nil
 }
 
 // Close lets go of the lab's networks.
 func (s *Site) Close() error {
-	if s.far == nil {
-		return nil
+	var errs []error
+	for _, space := range s.spaces {
+		errs = append(errs, space.Close())
 	}
-	return errors.Join(s.far.Close(), s.vpc.Close())
+	return errors.Join(errs...)
 }
 
 // FarSpace is the far side's network, for clients within this process.
@@ -113,13 +124,40 @@ func (w Who) With(env ...string) Who {
 // Operator is on a machine of the cluster's VPC, with a Google access token and
 // without any kubeconfig. Each name has a home, and so records, of its own.
 func (s *Site) Operator(name string) (Who, error) {
-	w := Who{Name: "operator", Home: filepath.Join(s.Dir, "operator-"+name), space: s.vpc}
+	w := Who{Name: "operator", Home: filepath.Join(s.Dir, "operator-"+name), space: s.vpc, env: s.google()}
+	return w, os.MkdirAll(w.Home, 0o700)
+}
+
+// google is the environment of those who call Google's APIs.
+func (s *Site) google() []string {
+	var env []string
 	for _, v := range s.State.Env {
 		if v.Name != "KUBECONFIG" {
-			w.env = append(w.env, v.Name+"="+v.Value)
+			env = append(env, v.Name+"="+v.Value)
 		}
 	}
-	return w, os.MkdirAll(w.Home, 0o700)
+	return env
+}
+
+// Consumer is a customer on the machine of a network of its own, with a Google access
+// token: no route leads from there to the cluster's network, nor back.
+func (s *Site) Consumer(c topology.Consumer, name string) (Who, error) {
+	w := Who{Name: strings.TrimPrefix(c.Namespace, topology.Prefix), Home: filepath.Join(s.Dir, c.Namespace+"-"+name), space: s.spaces[c.Namespace], env: s.google()}
+	if w.space == nil {
+		return w, fmt.Errorf("find the network %s: this lab's line has no consumers", c.Namespace)
+	}
+	return w, os.MkdirAll(filepath.Join(w.Home, ".kube"), 0o700)
+}
+
+// WithGoogle gives a person of the far side what a Google identity takes: an access
+// token in the person's home. The way to Google's front ends is the network's.
+func (s *Site) WithGoogle(w Who) (Who, error) {
+	token, err := s.token()
+	if err != nil {
+		return w, err
+	}
+	file := filepath.Join(w.Home, "access-token")
+	return w.With("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=" + file), os.WriteFile(file, []byte(token+"\n"), 0o600)
 }
 
 // Far is on a machine of the far side with an empty home but for a kubeconfig
@@ -159,12 +197,23 @@ func (s *Site) Command(ctx context.Context, w Who, args ...string) *exec.Cmd {
 			path = built
 		}
 	}
-	cmd := exec.CommandContext(ctx, path, args[1:]...)
+	args = append([]string{path}, args[1:]...)
+	hosts := ""
+	if w.space != nil && exists(s.Place.Hosts(w.space.Name)) {
+		hosts = s.Place.Hosts(w.space.Name)
+		// In mounts of its own the network's names are the machine's.
+		args = append([]string{"/bin/sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, hosts}, args...)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = w.Home
 	cmd.Env = append([]string{"HOME=" + w.Home, "USER=" + w.Name, "LANG=C.UTF-8", "NO_COLOR=1",
 		"PATH=" + filepath.Dir(s.Tools.Causeway) + ":" + filepath.Dir(s.Place.Bin("x")) + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, w.env...)
 	// A group of its own: a Ctrl-C at the terminal reaches it through ctx, once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if hosts != "" {
+		cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS // Go makes its mounts private with this flag
+		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+s.Place.Roots())
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd

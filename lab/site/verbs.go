@@ -74,6 +74,21 @@ func (n Session) Nodes(ctx context.Context) error {
 // machine with two cores needs most of it.
 const promptly = 5 * time.Second
 
+// Apply makes an object, changes it and takes it away again.
+func (n Session) Apply(ctx context.Context) error {
+	name := "sign-of-" + filepath.Base(n.Who.Home)
+	for _, says := range []string{"open", "closed"} {
+		text := fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"namespace":%q},"data":{"sign":%q}}`, name, Shop, says)
+		if err := os.WriteFile(filepath.Join(n.Who.Home, "sign.json"), []byte(text), 0o600); err != nil {
+			return err
+		}
+		if err := n.want(ctx, map[string]string{"open": "created", "closed": "configured"}[says], "kubectl", "apply", "-f", "sign.json"); err != nil {
+			return err
+		}
+	}
+	return n.want(ctx, "deleted", "kubectl", "delete", "-f", "sign.json")
+}
+
 // Watch follows the shop's pods while the provider's staff makes one, and sees
 // it come and become running; the first event within promptly.
 func (n Session) Watch(ctx context.Context) error {
@@ -221,7 +236,7 @@ func (n Session) Copy(ctx context.Context) error {
 // EveryVerb is what a person does with a cluster.
 func (n Session) EveryVerb(ctx context.Context) error {
 	for _, verb := range []func(context.Context) error{
-		n.Nodes, n.Watch,
+		n.Nodes, n.Apply, n.Watch,
 		func(ctx context.Context) error { return n.Exec(ctx, true) },
 		func(ctx context.Context) error { return n.Exec(ctx, false) },
 		n.Logs, n.PortForward, n.Copy,

@@ -8,6 +8,7 @@
 // Far has a route to the VPC's subnet, and so to each internal load balancer,
 // but none to the control plane; master has none to far. That gap is what the
 // product closes. Which line lies between far and the VPC is the lab's Line.
+// Consumers of a published service are in consumers.go.
 package topology
 
 import (
@@ -58,15 +59,15 @@ func (l Line) String() string {
 // Moves tells whether packets follow the emulator's configuration.
 func (l Line) Moves() bool { return l != LineStatic }
 
-// Seed names the emulator's first state (a file in testdata/gcptest).
-func (l Line) Seed() string {
+// Seeds name the emulator's first state: files in testdata/gcptest, one upon the other.
+func (l Line) Seeds() []string {
 	switch l {
 	case LineVPN:
-		return "route"
+		return []string{"route"}
 	case LineHub:
-		return "hub"
+		return []string{"hub"}
 	}
-	return "lab"
+	return []string{"lab", "lab-consumers"}
 }
 
 // Clusters names the clusters of the seed, all of which the lab's one control
@@ -83,7 +84,14 @@ func (l Line) Namespaces() []string {
 	if l == LineHub {
 		return []string{Far, Hub, VPC, Master}
 	}
-	return []string{Far, VPC, Master}
+	names := []string{Far, VPC, Master}
+	if list := l.Consumers(); len(list) > 0 {
+		names = append(names, Exchange)
+		for _, c := range list {
+			names = append(names, c.Namespace)
+		}
+	}
+	return names
 }
 
 // The Google names of what the lab shows: those of the emulator's seeds.
@@ -111,6 +119,11 @@ func NamespaceOf(network string) string {
 	case "projects/" + HubProject + "/global/networks/" + HubNetwork:
 		return Hub
 	}
+	for _, c := range consumers {
+		if network == c.NetworkPath() {
+			return c.Namespace
+		}
+	}
 	return ""
 }
 
@@ -137,6 +150,11 @@ var (
 	FarRegionCIDR = netip.MustParsePrefix("10.164.0.0/20") // the subnet in FarRegion
 	HubCIDR       = netip.MustParsePrefix("10.200.0.0/20")
 	HubHost       = netip.MustParseAddr("10.200.0.2")
+
+	// GoogleFronts are Google's front ends for private Google access
+	// (private.googleapis.com), and GoogleFront the one that answers in the lab.
+	GoogleFronts = netip.MustParsePrefix("199.36.153.8/30")
+	GoogleFront  = netip.MustParseAddr("199.36.153.8")
 )
 
 // MasterPort is where kube-apiserver listens on MasterIP.
@@ -176,7 +194,11 @@ func (l Line) Links() []Link {
 	case LineHub:
 		return []Link{HubPeering, Peering}
 	}
-	return []Link{tunnel0, Peering}
+	links := []Link{tunnel0, Peering}
+	for _, c := range l.Consumers() {
+		links = append(links, c.Link)
+	}
+	return append(links, Attachment)
 }
 
 // Local is an address that a network's own machine has.
@@ -196,6 +218,11 @@ func (l Line) Locals() []Local {
 	}
 	if l.Moves() {
 		locals = append(locals, Local{VPC, PSCEndpoint})
+	} else {
+		locals = append(locals, Local{VPC, GoogleFront})
+	}
+	for _, c := range l.Consumers() {
+		locals = append(locals, Local{c.Namespace, c.Host})
 	}
 	if l == LineHub {
 		locals = append(locals, Local{Hub, HubHost})
@@ -213,8 +240,9 @@ type Route struct {
 }
 
 // Routes lists what each network always knows of the others: the peering's
-// subnet routes, and on the static line the subnet's route that a Cloud Router
-// announces to far by default.
+// subnet routes, and on the static line what a Cloud Router announces to far: the
+// subnet, by default, and the way to Google's APIs, as for private Google access. A
+// consumer's network knows its own range alone.
 func (l Line) Routes() []Route {
 	vpcFromMaster, masterFromVPC := Peering.A.Address.Addr(), Peering.B.Address.Addr()
 	routes := []Route{
@@ -225,9 +253,14 @@ func (l Line) Routes() []Route {
 	if l.Moves() {
 		return routes
 	}
+	for _, c := range l.Consumers() {
+		routes = append(routes, Route{c.Namespace, c.CIDR, c.Link.B.Address.Addr(), c.Host})
+	}
 	vpcFromFar, farFromVPC := tunnel0.B.Address.Addr(), tunnel0.A.Address.Addr()
 	return append(routes,
+		Route{Exchange, SubnetCIDR, Attachment.B.Address.Addr(), netip.Addr{}},
 		Route{Far, SubnetCIDR, vpcFromFar, FarHost},
+		Route{Far, GoogleFronts, vpcFromFar, FarHost},
 		Route{VPC, FarCIDR, farFromVPC, NodeIP},
 		Route{VPC, netip.PrefixFrom(Stranger, 32), farFromVPC, NodeIP},
 	)

@@ -40,7 +40,7 @@ func TestALineIsReadByTheNameThatItTells(t *testing.T) {
 }
 
 func TestRangesDoNotOverlap(t *testing.T) {
-	ranges := []netip.Prefix{topology.FarCIDR, topology.SubnetCIDR, topology.PodCIDR, topology.ServiceCIDR, topology.MasterCIDR, topology.FarRegionCIDR, topology.HubCIDR}
+	ranges := []netip.Prefix{topology.FarCIDR, topology.SubnetCIDR, topology.PodCIDR, topology.ServiceCIDR, topology.MasterCIDR, topology.FarRegionCIDR, topology.HubCIDR, topology.GoogleFronts}
 	for _, l := range append(topology.LineStatic.Links(), topology.HubPeering) {
 		ranges = append(ranges, l.A.Address.Masked())
 	}
@@ -48,6 +48,28 @@ func TestRangesDoNotOverlap(t *testing.T) {
 		for _, b := range ranges[i+1:] {
 			if a.Overlaps(b) {
 				t.Errorf("%s overlaps %s", a, b)
+			}
+		}
+	}
+}
+
+// Overlap is the point: consumers have the cluster's own range, and the node's
+// address, and each network knows nothing but itself.
+func TestConsumersOverlapTheClusterAndHaveNoWayToIt(t *testing.T) {
+	list := topology.LineStatic.Consumers()
+	if len(list) != 2 || len(topology.LineVPN.Consumers())+len(topology.LineHub.Consumers()) > 0 {
+		t.Fatalf("%d consumers", len(list))
+	}
+	for _, c := range list {
+		if c.CIDR != topology.SubnetCIDR || c.Host != topology.NodeIP || topology.NamespaceOf(c.NetworkPath()) != c.Namespace {
+			t.Errorf("%s: %s and %s do not overlap the cluster's", c.Namespace, c.CIDR, c.Host)
+		}
+		for _, r := range topology.LineStatic.Routes() {
+			if r.Namespace == c.Namespace && r.To != c.CIDR {
+				t.Errorf("%s has a route to %s", c.Namespace, r.To)
+			}
+			if other := topology.NamespaceOf(c.NetworkPath()); r.Namespace != other && r.Via == c.Link.A.Address.Addr() {
+				t.Errorf("%s has a route to %s", r.Namespace, c.Namespace)
 			}
 		}
 	}
@@ -64,6 +86,7 @@ func TestEachAddressLiesInItsRange(t *testing.T) {
 		"the kubernetes Service": {topology.ServiceCIDR, topology.ServiceIP},
 		"the PSC endpoint":       {topology.SubnetCIDR, topology.PSCEndpoint},
 		"the hub's host":         {topology.HubCIDR, topology.HubHost},
+		"Google's front end":     {topology.GoogleFronts, topology.GoogleFront},
 		"the node's Pods":        {topology.PodCIDR, topology.NodePodCIDR.Addr()},
 	} {
 		if !c.in.Contains(c.addr) {
