@@ -137,6 +137,15 @@ func TestGcloudAndWeMakeTheSameFleet(t *testing.T) {
 	}
 	must(cloud.DisableService(t.Context(), project, "servicedirectory.googleapis.com", nil))
 	tool.run("services", "disable", "servicedirectory.googleapis.com")
+	for name, google := range map[string]*gcptest.Server{"gcloud": theirGoogle, "causeway": oursGoogle} {
+		door := openOn(t, google, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: gcptest.Token}))
+		if err := door.DeleteMembership(t.Context(), memberPath, nil); err != nil {
+			t.Fatalf("unregister for %s: %v", name, err)
+		}
+	}
+	must(cloud.CreateMembership(t.Context(), registration(), nil))
+	tool.run("container", "fleet", "memberships", "register", "private-cluster", "--gke-cluster="+area+"/private-cluster", "--enable-workload-identity", "--quiet")
+	same("a registration")
 	must(cloud.DeleteMembership(t.Context(), globalMemberPath, nil))
 	tool.run("container", "fleet", "memberships", "delete", "private-cluster", "--location=global", "--quiet")
 	same("a membership")

@@ -83,7 +83,9 @@ func createMembership(c *call) (any, *Error) {
 	if _, ok := s.objects[at]; ok {
 		return nil, hubExists(at)
 	}
-	endpoint, _ := c.body["endpoint"].(object)
+	body := clone(c.body)
+	unmoved(body)
+	endpoint, _ := body["endpoint"].(object)
 	gke, _ := endpoint["gkeCluster"].(object)
 	cluster := clusterLinked(text(gke, "resourceLink"))
 	if gke != nil {
@@ -95,7 +97,6 @@ func createMembership(c *call) (any, *Error) {
 			return nil, failedPrecondition(fmt.Sprintf("cluster %q is already registered as %s", cluster, text(fleet, "membership")))
 		}
 	}
-	body := clone(c.body)
 	s.completeMembership(at, body, "CREATING")
 	s.objects[at] = body
 	finish := func() {
@@ -105,6 +106,22 @@ func createMembership(c *call) (any, *Error) {
 		}
 	}
 	return c.startLong("create", at, finish, func() { delete(s.objects, at) }, func() object { return s.membershipView(at) }), nil
+}
+
+// unmoved gives the links of a membership the names of Google's hosts: gcloud makes
+// them of where it was told that the API is, which is the emulator.
+func unmoved(membership object) {
+	endpoint, _ := membership["endpoint"].(object)
+	if gke, _ := endpoint["gkeCluster"].(object); gke != nil {
+		if _, at, moved := strings.Cut(text(gke, "resourceLink"), "/container/projects/"); moved {
+			gke["resourceLink"] = gkeLink + "projects/" + at
+		}
+	}
+	if authority, _ := membership["authority"].(object); authority != nil {
+		if _, at, moved := strings.Cut(text(authority, "issuer"), "/container/v1/projects/"); moved {
+			authority["issuer"] = containerLink + "projects/" + at
+		}
+	}
 }
 
 // completeMembership fills in what the server sets.
