@@ -25,18 +25,19 @@ const generateBase = "/connectgateway/v1/projects/123456789012/locations/"
 // its region, the same of the older kind, and of a cluster elsewhere.
 func fleet(t *testing.T) *Server {
 	t.Helper()
-	s := Serve(t, Options{}, "route")
-	s.Enable("lab-project", "connectgateway.googleapis.com")
+	s := Serve(t, Options{}, "fleet")
 	s.AddPrincipal(alice, "user:alice@example.com")
 	s.SetPolicy("lab-project", Binding{Role: "roles/gkehub.gatewayAdmin", Members: []string{"user:alice@example.com"}})
 	gke := object{"endpoint": object{"gkeCluster": object{
 		"resourceLink": "//container.googleapis.com/projects/lab-project/locations/europe-west3/clusters/private-cluster"}}}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.objects["projects/lab-project/locations/europe-west3/memberships/private-cluster"] = gke
-	s.objects["projects/lab-project/locations/global/memberships/old"] = clone(gke)
-	s.objects["projects/lab-project/locations/global/memberships/elsewhere"] = object{"endpoint": object{
-		"kubernetesMetadata": object{"kubernetesApiServerVersion": "v1.31.2"}}}
+	if err := s.Fill(Seed{Resources: []SeedObject{
+		{Path: "projects/lab-project/locations/europe-west3/memberships/private-cluster", Body: gke},
+		{Path: "projects/lab-project/locations/global/memberships/old", Body: gke},
+		{Path: "projects/lab-project/locations/global/memberships/elsewhere", Body: object{"endpoint": object{
+			"kubernetesMetadata": object{"kubernetesApiServerVersion": "v1.31.2"}}}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
