@@ -141,18 +141,43 @@ func (b *attachmentBench) named(name string) string {
 	return cr.GetNamespace() + "/" + name
 }
 
-func TestAServiceAttachmentThatWaitsForItsService(t *testing.T) {
-	b := newAttachmentBench(t)
-	ip := b.ip()
-	finish(t, b.google, must(t, b.google, "POST", producerArea+"/subnetworks", natBody("nat", "default", "10.157.0.0/29", forNAT)))
-	change(t, b.google, b.rules()[0], func(o map[string]any) { o["IPAddress"] = "10.156.0.77" })
-	b.put("demo", nil)
-	b.event(attachmentFailed, "failed to find forwarding rule: forwarding rule does not have matching IPAddr to specified service: Mismatched ILB IP")
-	change(t, b.google, b.rules()[0], func(o map[string]any) { o["IPAddress"] = ip })
-	at := b.attachment("demo")
-	b.put("wrong", object{"resourceRef": object{"kind": "Ingress", "name": "web"}})
-	b.event(attachmentFailed, `invalid resource reference Ingress, kind must be \"service\"`)
-	if held := b.google.attachmentOf(b.rules()[0]); held != at {
-		t.Errorf("the rule is published by %q", held)
+func TestWhatAServiceAttachmentObjectMayPointAt(t *testing.T) {
+	google := Serve(t, Options{}, "lab", "published")
+	controller := &AttachmentController{google: google, project: "lab-project", region: "europe-west3"}
+	service := &unstructured.Unstructured{Object: object{"metadata": object{"name": "web", "namespace": "shop", "uid": "0a1b2c3d-0000-4000-8000-000000000001"},
+		"status": object{"loadBalancer": object{"ingress": []any{object{"ip": text(google.Object(apiRule), "IPAddress")}}}}}}
+	at := (&ILBController{google: google, project: "lab-project", region: "europe-west3"}).rulePath(service)
+	services := map[string]*unstructured.Unstructured{"shop/web": service}
+	pointing := func(ref object) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: object{"metadata": object{"name": "demo", "namespace": "shop", "uid": "0a1b2c3d-0000-4000-8000-000000000002"},
+			"spec": object{"connectionPreference": automatic, "natSubnets": []any{"nat"}, "resourceRef": ref}}}
+	}
+	web := object{"kind": "Service", "name": "web"}
+	for _, step := range []struct {
+		ref    object
+		before func()
+		want   string
+	}{
+		{object{"kind": "Ingress", "name": "web"}, nil, `invalid resource reference Ingress, kind must be "service"`},
+		{object{"kind": "Service", "apiGroup": "apps", "name": "web"}, nil, "apiGroup must be"},
+		{object{"kind": "service", "name": "none"}, nil, "failed to get Service shop/none: service not in store"},
+		{web, nil, "failed to find forwarding rule: failed to get Forwarding Rule"},
+		{web, func() {
+			rule := google.Object(apiRule)
+			rule["IPAddress"] = "10.156.0.77"
+			google.objects[at] = rule
+		}, "failed to find forwarding rule: forwarding rule does not have matching IPAddr to specified service: Mismatched ILB IP"},
+		{web, func() { google.objects[at]["IPAddress"] = current(service) }, ""},
+	} {
+		if step.before != nil {
+			step.before()
+		}
+		made, err := controller.ensureLocked(pointing(step.ref), services)
+		switch {
+		case step.want == "" && (err != nil || google.attachmentOf(at) != made):
+			t.Errorf("a Service with its rule: %v, published by %q", err, google.attachmentOf(at))
+		case step.want != "" && (err == nil || !strings.Contains(err.Error(), step.want)):
+			t.Errorf("%v: %v, want %q", step.ref, err, step.want)
+		}
 	}
 }
