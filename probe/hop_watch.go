@@ -80,7 +80,10 @@ func (s *session) quietHeaders(ctx context.Context, proto string) (time.Duration
 		trouble := fail("CW-PROBE-WATCH-HELD", err, "no response headers within %s over %s on a watch where nothing happens", seconds(s.options.HeaderWait), proto)
 		return 0, &trouble
 	}
-	took := s.options.Now().Sub(time.Unix(0, written.Load()))
+	took := time.Duration(0)
+	if out := written.Load(); out != 0 { // over HTTP/2 the headers may come before the trace tells
+		took = s.options.Now().Sub(time.Unix(0, out))
+	}
 	// A read timeout on the way may strike before the bound; a refusal comes sooner.
 	if err != nil && written.Load() != 0 && took > s.options.HeaderWait/4 && !timedOut(err) {
 		trouble := fail("CW-PROBE-WATCH-HELD", err, "no response headers over %s until the connection was cut after %s (%v)", proto, seconds(took), rootCause(err))
