@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"causeway/exposer"
+	"causeway/internal/gcp"
 )
 
 // The methods that Google's own front ends serve: who a client is decides, not
@@ -92,25 +93,34 @@ func GatewayStreams(version string) string {
 	return "exec, cp, port-forward" + limits
 }
 
-// MCSProblems are why the cluster can't export a Service to its fleet. far says that
-// a far side outside of it is asked for.
-func (f Facts) MCSProblems(far bool) []exposer.Problem {
-	c := f.Cluster
-	by := judge{Facts: f}
-	problems := exposer.ClusterStateProblems(c) // what is exported is ilb's Service
-	if far {
-		problems = append(problems, exposer.Problem{Code: "CW-MCS-FAR-SIDE", Text: "for other clusters of the fleet alone, never for networks outside Google Cloud"})
+// MCSClusterProblems are why a cluster can export nothing, whatever fleet it is in.
+// proxied says that it is ilb's proxy that is to be exported.
+func MCSClusterProblems(c gcp.Cluster, proxied bool) []exposer.Problem {
+	by := judge{Facts: Facts{Cluster: c}}
+	problems := exposer.ReadyProblems(c)
+	if proxied {
+		problems = exposer.ClusterStateProblems(c)
 	}
 	if !c.VPCNative {
 		problems = append(problems, exposer.Problem{Code: "CW-MCS-VPC-NATIVE", Text: "the cluster is not VPC-native, which can't be changed"})
 	}
-	problems = append(problems, f.FleetProblems()...)
-	if pool := f.fleetProject() + ".svc.id.goog"; c.WorkloadPool == "" {
-		problems = append(problems, exposer.Problem{Code: "CW-MCS-CLUSTER", Text: "the cluster has no Workload Identity", Fix: by.gcloud("--workload-pool=" + pool)})
+	if c.WorkloadPool == "" {
+		problems = append(problems, exposer.Problem{Code: "CW-MCS-CLUSTER", Text: "the cluster has no Workload Identity", Fix: by.gcloud("--workload-pool=" + c.Project + ".svc.id.goog")})
 	}
 	if !c.HTTPLoadBalancing {
 		problems = append(problems, exposer.Problem{Code: "CW-MCS-CLUSTER", Text: "its add-on HttpLoadBalancing is off", Fix: by.gcloud("--update-addons=HttpLoadBalancing=ENABLED")})
 	}
+	return problems
+}
+
+// MCSProblems are why the cluster can't export a Service to its fleet. far says that
+// a far side outside of it is asked for.
+func (f Facts) MCSProblems(far bool) []exposer.Problem {
+	problems := MCSClusterProblems(f.Cluster, true)
+	if far {
+		problems = slices.Insert(problems, 0, exposer.Problem{Code: "CW-MCS-FAR-SIDE", Text: "for other clusters of the fleet alone, never for networks outside Google Cloud"})
+	}
+	problems = append(problems, f.FleetProblems()...)
 	return append(problems, f.apiProblems(MCSServices)...)
 }
 

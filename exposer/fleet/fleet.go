@@ -61,6 +61,9 @@ func (f *Fleet) Of(cluster gcp.Cluster) *gcp.Membership {
 	return nil
 }
 
+// OwnNumber is the number of the cluster's project; 0 where it could not be read.
+func (f *Fleet) OwnNumber() int64 { return f.number }
+
 // links reports whether a resource link is a cluster's. Google writes the project
 // by ID or by number, and a zone, in older ones, as such.
 func (f *Fleet) links(link string, cluster gcp.Cluster) bool {

@@ -50,6 +50,7 @@ type Cluster struct {
 	ReleaseChannel    string // RAPID, REGULAR, STABLE or EXTENDED; "" in none
 	Autopilot         bool
 	VPCNative         bool   // Pods have addresses of the VPC (alias ranges)
+	DataplaneV2       bool   // nodes program Services by eBPF
 	StackType         string // IPV4 or IPV4_IPV6; "" where it is not told
 	HTTPLoadBalancing bool   // the add-on of that name, on unless it was turned off
 	WorkloadPool      string // PROJECT.svc.id.goog; "" without Workload Identity
@@ -136,6 +137,7 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 		L4ILBSubsetting: c.GetNetworkConfig().GetEnableL4IlbSubsetting(),
 
 		Autopilot: c.GetAutopilot().GetEnabled(), VPCNative: c.GetIpAllocationPolicy().GetUseIpAliases(),
+		DataplaneV2:       c.GetNetworkConfig().GetDatapathProvider() == containerpb.DatapathProvider_ADVANCED_DATAPATH,
 		HTTPLoadBalancing: !c.GetAddonsConfig().GetHttpLoadBalancing().GetDisabled(),
 		WorkloadPool:      c.GetWorkloadIdentityConfig().GetWorkloadPool(),
 		SecurityGroup:     c.GetAuthenticatorGroupsConfig().GetSecurityGroup(),
