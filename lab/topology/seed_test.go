@@ -16,6 +16,9 @@ func TestTheEmulatorTakesTheSeedOfEachLine(t *testing.T) {
 				t.Errorf("%s: the seed has no cluster %s", line, cluster)
 			}
 		}
+		if line.Fleet() && google.Object("projects/lab-project/locations/europe-west3/clusters/"+topology.SecondCluster) == nil {
+			t.Errorf("%s: the seed has no cluster %s", line, topology.SecondCluster)
+		}
 		for _, c := range line.Consumers() {
 			subnet := google.Object("projects/" + c.Project + "/regions/" + topology.Region + "/subnetworks/" + c.Subnet)
 			if google.Object(c.NetworkPath()) == nil || subnet["ipCidrRange"] != c.CIDR.String() {

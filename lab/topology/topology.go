@@ -8,7 +8,8 @@
 // Far has a route to the VPC's subnet, and so to each internal load balancer,
 // but none to the control plane; master has none to far. That gap is what the
 // product closes. Which line lies between far and the VPC is the lab's Line.
-// Consumers of a published service are in consumers.go.
+// Consumers of a published service are in consumers.go, the fleet's second cluster is
+// in fleet.go.
 package topology
 
 import (
@@ -31,6 +32,8 @@ type Line string
 const (
 	// LineStatic is a tunnel that is there, with routes that nobody changes.
 	LineStatic Line = ""
+	// LineFleet is LineStatic with a second cluster in the VPC, both to be of one fleet.
+	LineFleet Line = "fleet"
 	// LineVPN is nothing at first: tunnels, BGP sessions and routes come and go
 	// as the emulator's configuration says.
 	LineVPN Line = "vpn"
@@ -39,14 +42,14 @@ const (
 	LineHub Line = "hub"
 )
 
-// ParseLine reads a line's name: static, vpn or hub.
+// ParseLine reads a line's name: static, fleet, vpn or hub.
 func ParseLine(text string) (Line, error) {
-	for _, l := range []Line{LineStatic, LineVPN, LineHub} {
+	for _, l := range []Line{LineStatic, LineFleet, LineVPN, LineHub} {
 		if l.String() == text {
 			return l, nil
 		}
 	}
-	return LineStatic, fmt.Errorf("read line %q: it is static, vpn or hub", text)
+	return LineStatic, fmt.Errorf("read line %q: it is static, fleet, vpn or hub", text)
 }
 
 func (l Line) String() string {
@@ -57,7 +60,7 @@ func (l Line) String() string {
 }
 
 // Moves tells whether packets follow the emulator's configuration.
-func (l Line) Moves() bool { return l != LineStatic }
+func (l Line) Moves() bool { return l == LineVPN || l == LineHub }
 
 // Seeds name the emulator's first state: files in testdata/gcptest, one upon the other.
 func (l Line) Seeds() []string {
@@ -66,12 +69,14 @@ func (l Line) Seeds() []string {
 		return []string{"route"}
 	case LineHub:
 		return []string{"hub"}
+	case LineFleet:
+		return []string{"fleet", "lab-consumers"}
 	}
 	return []string{"lab", "lab-consumers"}
 }
 
-// Clusters names the clusters of the seed, all of which the lab's one control
-// plane stands for.
+// Clusters names the clusters of the seed for which the first control plane stands:
+// all but the second of a fleet.
 func (l Line) Clusters() []string {
 	if l.Moves() {
 		return []string{Cluster, PSCCluster}
@@ -91,6 +96,9 @@ func (l Line) Namespaces() []string {
 			names = append(names, c.Namespace)
 		}
 	}
+	if l.Fleet() {
+		names = append(names, SecondSpace, SecondMaster)
+	}
 	return names
 }
 
@@ -104,10 +112,11 @@ const (
 	Subnet   = "default"
 	NodeName = "gke-private-cluster-default-pool-1"
 
-	PSCCluster = "psc-cluster"  // by Private Service Connect, without a peering
-	FarRegion  = "europe-west4" // another region of the project
-	HubProject = "hub-project"
-	HubNetwork = "hub-vpc"
+	SecondCluster = "client-cluster" // of the fleet
+	PSCCluster    = "psc-cluster"    // by Private Service Connect, without a peering
+	FarRegion     = "europe-west4"   // another region of the project
+	HubProject    = "hub-project"
+	HubNetwork    = "hub-vpc"
 )
 
 // NamespaceOf names the namespace that stands for a network of the emulator, by
@@ -198,6 +207,9 @@ func (l Line) Links() []Link {
 	for _, c := range l.Consumers() {
 		links = append(links, c.Link)
 	}
+	if l.Fleet() {
+		links = append(links, secondLinks()...)
+	}
 	return append(links, Attachment)
 }
 
@@ -227,6 +239,9 @@ func (l Line) Locals() []Local {
 	if l == LineHub {
 		locals = append(locals, Local{Hub, HubHost})
 	}
+	if l.Fleet() {
+		locals = append(locals, secondLocals()...)
+	}
 	return locals
 }
 
@@ -255,6 +270,9 @@ func (l Line) Routes() []Route {
 	}
 	for _, c := range l.Consumers() {
 		routes = append(routes, Route{c.Namespace, c.CIDR, c.Link.B.Address.Addr(), c.Host})
+	}
+	if l.Fleet() {
+		routes = append(routes, secondRoutes()...)
 	}
 	vpcFromFar, farFromVPC := tunnel0.B.Address.Addr(), tunnel0.A.Address.Addr()
 	return append(routes,

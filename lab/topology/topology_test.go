@@ -7,7 +7,7 @@ import (
 	"causeway/lab/topology"
 )
 
-var lines = []topology.Line{topology.LineStatic, topology.LineVPN, topology.LineHub}
+var lines = []topology.Line{topology.LineStatic, topology.LineFleet, topology.LineVPN, topology.LineHub}
 
 // The gap that the product closes: far reaches the VPC, never the control plane.
 func TestFarHasNoWayToTheControlPlane(t *testing.T) {
@@ -40,8 +40,9 @@ func TestALineIsReadByTheNameThatItTells(t *testing.T) {
 }
 
 func TestRangesDoNotOverlap(t *testing.T) {
-	ranges := []netip.Prefix{topology.FarCIDR, topology.SubnetCIDR, topology.PodCIDR, topology.ServiceCIDR, topology.MasterCIDR, topology.FarRegionCIDR, topology.HubCIDR, topology.GoogleFronts}
-	for _, l := range append(topology.LineStatic.Links(), topology.HubPeering) {
+	ranges := []netip.Prefix{topology.FarCIDR, topology.SubnetCIDR, topology.PodCIDR, topology.ServiceCIDR, topology.MasterCIDR, topology.FarRegionCIDR, topology.HubCIDR, topology.GoogleFronts,
+		topology.TheSecond.SubnetCIDR, topology.TheSecond.PodCIDR, topology.TheSecond.ServiceCIDR, topology.TheSecond.CIDR}
+	for _, l := range append(topology.LineFleet.Links(), topology.HubPeering) {
 		ranges = append(ranges, l.A.Address.Masked())
 	}
 	for i, a := range ranges {
@@ -87,6 +88,10 @@ func TestEachAddressLiesInItsRange(t *testing.T) {
 		"the PSC endpoint":       {topology.SubnetCIDR, topology.PSCEndpoint},
 		"the hub's host":         {topology.HubCIDR, topology.HubHost},
 		"Google's front end":     {topology.GoogleFronts, topology.GoogleFront},
+		"the second's node":      {topology.TheSecond.SubnetCIDR, topology.TheSecond.NodeIP},
+		"the second's Pod":       {topology.TheSecond.PodCIDR, topology.SecondPod},
+		"the second API server":  {topology.TheSecond.CIDR, topology.TheSecond.Address},
+		"the second's Services":  {topology.TheSecond.ServiceCIDR, topology.TheSecond.ServiceIP},
 		"the node's Pods":        {topology.PodCIDR, topology.NodePodCIDR.Addr()},
 	} {
 		if !c.in.Contains(c.addr) {
