@@ -35,6 +35,8 @@ const (
 	codePeeringBusy  = "CW-NET-PEERING-BUSY"
 	codeAuthNetworks = "CW-GCP-AUTH-NETWORKS"
 	codePublic       = "CW-NET-PUBLIC"
+	codeRegistered   = "CW-FLEET-REGISTERED"
+	codeFleetAgent   = "CW-FLEET-REGISTER"
 )
 
 // permissionForms are the wordings in which the APIs name a missing permission.
@@ -217,6 +219,10 @@ func (e *Error) classify() {
 		e.code = codePSCLists
 	case strings.HasPrefix(e.Resource, "subnetwork ") && says("conflicts with existing subnetwork"):
 		e.code = codePSCSubnet
+	case strings.HasPrefix(e.Resource, "membership ") && says("but the cluster is already registered with resource"):
+		e.code = codeRegistered
+	case strings.HasPrefix(e.Resource, "membership ") && says("hub default service account does not have access"):
+		e.code = codeFleetAgent
 	case e.Reason == "containerNotEmpty": // a DNS zone with records
 		e.code = codeHeld
 	case !strings.Contains(e.Resource, "address") && (says("already being used by") || e.Reason == "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE"):

@@ -51,11 +51,11 @@ func featurePath(project, id string) string {
 // Feature reads one of a fleet by its id (MCSFeature); nil when it is off.
 func (c *Cloud) Feature(ctx context.Context, project, id string) (*Feature, error) {
 	name := featurePath(project, id)
-	text, err := c.rawHub.call(ctx, http.MethodGet, name, nil, nil)
+	text, err := c.readHub(ctx, "read", "feature "+name, project, name, nil)
+	if NotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
-		if err = wrap("read", "feature "+name, err); NotFound(err) {
-			return nil, nil
-		}
 		return nil, err
 	}
 	var found featureJSON

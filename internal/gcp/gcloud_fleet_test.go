@@ -107,7 +107,9 @@ func TestGcloudAndWeMakeTheSameFleet(t *testing.T) {
 	var described struct {
 		Name             string
 		ResourceState    struct{ State string }
-		MembershipStates map[string]struct{ State struct{ Code, Description string } }
+		MembershipStates map[string]struct {
+			State struct{ Code, Description string }
+		}
 	}
 	tool.describe(&described, append(fleet, "describe")...)
 	found, err := cloud.Feature(t.Context(), project, MCSFeature)

@@ -103,7 +103,7 @@ func (c *Cloud) settled(ctx context.Context, project string, note func(string), 
 			return err
 		}
 		starting := e.HTTP == http.StatusBadRequest && strings.Contains(e.Message, "is not enabled")
-		fresh := (starting || e.code == codeAPIDisabled) && c.enabled.since(project, e.Service, c.now()) < settleFresh
+		fresh := (starting || e.code == codeAPIDisabled) && c.enabled.within(settleFresh, project, e.Service, c.now())
 		if !fresh && (!starting || try >= settleTries) {
 			return err
 		}

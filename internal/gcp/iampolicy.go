@@ -13,6 +13,10 @@ import (
 
 const (
 	codePolicyChanged = "CW-IAM-CHANGED"
+	codeNoRole        = "CW-IAM-ROLE"
+	codeNoMember      = "CW-IAM-MEMBER"
+	codeNoPool        = "CW-IAM-POOL"
+	codePolicyFull    = "CW-IAM-FULL"
 
 	// policyVersion is the one that shows conditions; asked for less, Google leaves
 	// them out, and a policy that is written back without them has lost them.
@@ -171,7 +175,7 @@ func (c *Cloud) editPolicy(ctx context.Context, verb, project, role, member stri
 		}
 		err = wrap(verb, resource, err)
 		if !policyChanged(err) {
-			return err
+			return policyRefused(err)
 		}
 		if try == policyTries {
 			return &Error{Verb: verb, Resource: resource, HTTP: http.StatusConflict, code: codePolicyChanged, Cause: err,
@@ -182,6 +186,31 @@ func (c *Cloud) editPolicy(ctx context.Context, verb, project, role, member stri
 		}
 		pause = min(2*pause, policyLongest)
 	}
+}
+
+// policyRefused finds the known causes of a policy that Google does not take. The
+// wordings are those that tools report of setIamPolicy.
+func policyRefused(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.HTTP != http.StatusBadRequest {
+		return err
+	}
+	for part, code := range map[string]string{
+		"is not supported for this resource": codeNoRole, "does not exist in the resource's hierarchy": codeNoRole,
+		"do not belong to a permitted customer": codeOrgPolicy, "larger than the maximum allowed size": codePolicyFull,
+	} {
+		if strings.Contains(e.Message, part) {
+			e.code = code
+			return err
+		}
+	}
+	switch {
+	case strings.Contains(e.Message, "Identity Pool does not exist"):
+		e.code = codeNoPool
+	case strings.Contains(e.Message, "does not exist"):
+		e.code = codeNoMember
+	}
+	return err
 }
 
 // policyChanged knows the refusal of an etag that no longer fits: 409 with the status

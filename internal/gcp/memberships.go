@@ -125,9 +125,9 @@ func clusterOf(link string) string {
 func (c *Cloud) Memberships(ctx context.Context, project string) (list []Membership, unreachable []string, err error) {
 	resource, query := "memberships of project "+project, url.Values{}
 	for {
-		text, err := c.rawHub.call(ctx, http.MethodGet, "projects/"+project+"/locations/-/memberships", query, nil)
+		text, err := c.readHub(ctx, "list", resource, project, "projects/"+project+"/locations/-/memberships", query)
 		if err != nil {
-			return nil, nil, wrap("list", resource, err)
+			return nil, nil, err
 		}
 		var page struct {
 			Resources     []membershipJSON
@@ -156,11 +156,11 @@ func (c *Cloud) Memberships(ctx context.Context, project string) (list []Members
 // Membership reads one by its name (projects/P/locations/L/memberships/M); nil when
 // there is none.
 func (c *Cloud) Membership(ctx context.Context, name string) (*Membership, error) {
-	text, err := c.rawHub.call(ctx, http.MethodGet, name, nil, nil)
+	text, err := c.readHub(ctx, "read", "membership "+name, fleetOf(name), name, nil)
+	if NotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
-		if err = wrap("read", "membership "+name, err); NotFound(err) {
-			return nil, nil
-		}
 		return nil, err
 	}
 	var found membershipJSON
@@ -197,6 +197,15 @@ func (c *Cloud) CreateMembership(ctx context.Context, m Membership, note func(st
 func (c *Cloud) DeleteMembership(ctx context.Context, name string, note func(string)) error {
 	return c.long(ctx, c.rawHub, longCall{verb: "unregister", resource: "membership " + name, method: http.MethodDelete, path: name,
 		query: url.Values{"requestId": {c.requestID()}}}, note)
+}
+
+// readHub reads from the fleet's API, also while that is coming on.
+func (c *Cloud) readHub(ctx context.Context, verb, resource, project, path string, query url.Values) (text json.RawMessage, err error) {
+	err = c.settled(ctx, project, nil, func() error {
+		text, err = c.rawHub.call(ctx, http.MethodGet, path, query, nil)
+		return wrap(verb, resource, err)
+	})
+	return text, err
 }
 
 // fleetOf is the project of projects/P/...

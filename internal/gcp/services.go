@@ -85,29 +85,32 @@ func (c *Cloud) DisableService(ctx context.Context, project, name string, note f
 // that they are off.
 type enabledServices struct {
 	mu   sync.Mutex
-	when map[string]time.Time // "project/service", and "project/" for any
+	list []enabledService
+}
+
+type enabledService struct {
+	project, name string
+	at            time.Time
 }
 
 func (e *enabledServices) note(project string, services []string, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.when == nil {
-		e.when = map[string]time.Time{}
-	}
-	e.when[project+"/"] = at
 	for _, one := range services {
-		e.when[project+"/"+one] = at
+		e.list = append(e.list, enabledService{project, one, at})
 	}
 }
 
-// since is how long ago a service ("" for any) was turned on in the project; an age
-// when it was not.
-func (e *enabledServices) since(project, service string, now time.Time) time.Duration {
+// within says whether a service ("" for any) was turned on in the project less than
+// so long ago. A number and an id may name the same project: they are taken to.
+func (e *enabledServices) within(span time.Duration, project, service string, now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	at, ok := e.when[project+"/"+service]
-	if !ok {
-		return 1<<63 - 1
-	}
-	return now.Sub(at)
+	return slices.ContainsFunc(e.list, func(one enabledService) bool {
+		return now.Sub(one.at) < span && (service == "" || one.name == service) &&
+			(one.project == project || numeric(one.project) != numeric(project))
+	})
 }
+
+// numeric tells a project's number from its id, which begins with a letter.
+func numeric(project string) bool { return project != "" && project[0] >= '0' && project[0] <= '9' }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -134,8 +135,24 @@ func setPolicy(c *call) (any, *Error) {
 		}
 	}
 	policy["bindings"] = merged(policy["bindings"])
+	if n := membersIn(policy); n > maxMembers {
+		return nil, invalid(fmt.Sprintf("The number of members in the policy (1,%03d) is larger than the maximum allowed size 1,500.", n-1000))
+	}
 	s.keepPolicy(project, policy)
 	return clone(policy), nil
+}
+
+// maxMembers is how many members a policy may name (iam/quotas).
+const maxMembers = 1500
+
+func membersIn(policy object) (n int) {
+	bindings, _ := policy["bindings"].([]any)
+	for _, one := range bindings {
+		binding, _ := one.(object)
+		members, _ := binding["members"].([]any)
+		n += len(members)
+	}
+	return n
 }
 
 // concurrent is the refusal of an etag that no longer fits, in Google's words.
@@ -162,11 +179,32 @@ func (s *Server) checkBinding(one any, version string) *Error {
 			return invalid("Request contains an invalid argument.")
 		case rest == "" || !slices.Contains([]string{"user", "group", "serviceAccount", "domain", "deleted", "principal", "principalSet"}, kind):
 			return invalid("Invalid member " + name + ".")
+		case s.noPool(rest) != "":
+			return invalid("Identity Pool does not exist (" + s.noPool(rest) +
+				"). Please check that you specified a valid resource name as returned in the `name` attribute in the configuration API.")
 		case s.absent[strings.ToLower(name)]:
 			return invalid(map[string]string{"user": "User", "group": "Group", "serviceAccount": "Service account"}[kind] + " " + rest + " does not exist.")
 		}
 	}
 	return nil
+}
+
+// workloadPool finds the pool of a project's clusters in a member, of both forms.
+var workloadPool = regexp.MustCompile(`(?:^|/workloadIdentityPools/)([a-z][-a-z0-9]+\.svc\.id\.goog)(?:\[|/|$)`)
+
+// noPool is the pool that a member names and that is not there: it comes with the
+// first cluster that has Workload Identity. "" when nothing is missing.
+func (s *Server) noPool(member string) string {
+	found := workloadPool.FindStringSubmatch(member)
+	if found == nil {
+		return ""
+	}
+	for _, o := range s.objects {
+		if config, _ := o["workloadIdentityConfig"].(object); text(config, "workloadPool") == found[1] {
+			return ""
+		}
+	}
+	return found[1]
 }
 
 // Forget makes a member ("user:gone@example.com") one that does not exist: no policy

@@ -66,8 +66,24 @@ func clusterLinked(link string) string {
 	return strings.Replace(at, "/zones/", "/locations/", 1)
 }
 
-// createMembership registers a GKE cluster. One that is registered already, here or
-// elsewhere, is refused; the words of that refusal are not settled.
+// unregistrable is how the registration of a cluster ends that is registered already,
+// or that lies in another project where the fleet's agent has no rights: in Google's
+// words, as tools report them. nil: well.
+func (s *Server) unregistrable(at, cluster string) *OperationError {
+	if fleet, _ := s.objects[cluster]["fleet"].(object); text(fleet, "membership") != "" {
+		return &OperationError{Code: "ALREADY_EXISTS", Message: fmt.Sprintf(
+			"intend to register the cluster with resource: %s%s, but the cluster is already registered with resource: %s", hubLink, at, text(fleet, "membership"))}
+	}
+	own, fleet := strings.Split(cluster, "/")[1], s.projectObject(strings.Split(at, "/")[1])
+	agent := "serviceAccount:service-" + text(fleet, "projectNumber") + "@gcp-sa-gkehub.iam.gserviceaccount.com"
+	if own != text(fleet, "projectId") && !s.hasRole(own, "roles/gkehub.serviceAgent", agent) {
+		return &OperationError{Code: "PERMISSION_DENIED", Message: fmt.Sprintf(
+			"hub default service account does not have access to the GKE cluster project for %q", gkeLink+cluster)}
+	}
+	return nil
+}
+
+// createMembership registers a GKE cluster.
 func createMembership(c *call) (any, *Error) {
 	s := c.server
 	at := c.hubTarget() + "/" + c.query.Get("membershipId")
@@ -87,15 +103,12 @@ func createMembership(c *call) (any, *Error) {
 	unmoved(body)
 	endpoint, _ := body["endpoint"].(object)
 	gke, _ := endpoint["gkeCluster"].(object)
-	cluster := clusterLinked(text(gke, "resourceLink"))
-	if gke != nil {
-		found, ok := s.objects[cluster]
-		if !ok {
+	if gke != nil && c.operationError == nil {
+		cluster := clusterLinked(text(gke, "resourceLink"))
+		if s.objects[cluster] == nil {
 			return nil, invalid(fmt.Sprintf("Invalid resource_link: cluster %q was not found.", cluster))
 		}
-		if fleet, _ := found["fleet"].(object); text(fleet, "membership") != "" {
-			return nil, failedPrecondition(fmt.Sprintf("cluster %q is already registered as %s", cluster, text(fleet, "membership")))
-		}
+		c.operationError = s.unregistrable(at, cluster)
 	}
 	s.completeMembership(at, body, "CREATING")
 	s.objects[at] = body

@@ -84,6 +84,16 @@ func (s *Server) granted(project, member, permission string) bool {
 	return false
 }
 
+// hasRole says whether a project's policy gives a role to a member by name.
+func (s *Server) hasRole(project, role, member string) bool {
+	bindings, _ := s.policyOf(project)["bindings"].([]any)
+	return slices.ContainsFunc(bindings, func(one any) bool {
+		binding, _ := one.(object)
+		members, _ := binding["members"].([]any)
+		return text(binding, "role") == role && slices.Contains(members, any(member))
+	})
+}
+
 // isOf says whether a policy's member is somebody, or a group that he is in.
 func (s *Server) isOf(bound any, member string) bool {
 	name, _ := bound.(string)

@@ -53,6 +53,7 @@ var predefined = map[string]map[string]string{
 	"roles/gkehub.viewer": {"gkehub.features": "get getIamPolicy list", "gkehub.fleet": "get getFreeTrial", "gkehub.locations": "*",
 		"gkehub.membershipbindings": "get list", "gkehub.membershipfeatures": "get list",
 		"gkehub.memberships": "generateConnectManifest get getIamPolicy list", "gkehub.operations": "get list", "resourcemanager.projects": "get list"},
+	"roles/gkehub.serviceAgent":  {}, // more than is told here
 	"roles/gkehub.connect":       {"gkehub.endpoints": "connect"},
 	"roles/gkehub.gatewayAdmin":  {"gkehub.gateway": "*", "gkehub.memberships": "get", "serviceusage.services": "get"},
 	"roles/gkehub.gatewayEditor": {"gkehub.gateway": "delete generateCredentials get patch post put", "gkehub.memberships": "get", "serviceusage.services": "get"},
