@@ -95,7 +95,7 @@ func (a *app) root() *cobra.Command {
 		verbs []*cobra.Command
 	}{
 		{"Make and undo", []*cobra.Command{a.planCommand(), a.renderCommand(), a.applyCommand(), a.destroyCommand()}},
-		{"Look and understand", []*cobra.Command{a.detectCommand(), a.verifyCommand(), a.statusCommand(), a.explainCommand(), a.versionCommand()}},
+		{"Look and understand", []*cobra.Command{a.detectCommand(), a.verifyCommand(), a.statusCommand(), a.gatewayCommand(), a.explainCommand(), a.versionCommand()}},
 		{"Hand out", []*cobra.Command{a.kubeconfigCommand(), a.certsCommand(), a.handoffCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: part.title, Title: part.title})
