@@ -124,12 +124,22 @@ func (t *text) hits() []hit {
 	}
 	slices.SortStableFunc(all, func(a, b hit) int { return cmp.Compare(a.place.start, b.place.start) })
 	precise := slices.ContainsFunc(all, func(h hit) bool { return !h.vague })
-	seen := map[string]bool{}
-	return slices.DeleteFunc(all, func(h hit) bool {
-		drop := seen[h.code] || h.vague && precise
-		seen[h.code] = true
-		return drop
-	})
+	var kept []hit
+	for _, h := range all {
+		i := slices.IndexFunc(kept, func(k hit) bool { return k.code == h.code })
+		switch {
+		case h.vague && precise:
+		case i < 0:
+			kept = append(kept, h)
+		case !strings.Contains(t.whole[kept[i].place.start:h.place.start], "\n"): // the same line says more
+			for name, value := range h.evidence {
+				if kept[i].evidence[name] == "" {
+					kept[i].evidence[name] = value
+				}
+			}
+		}
+	}
+	return kept
 }
 
 // span is a part of the text, in bytes.

@@ -140,8 +140,10 @@ func TestEvidence(t *testing.T) {
 		"the version in a log":  {"User-Agent: kubectl/v1.29.2 (linux/amd64)\n400 Bad Request", map[string]string{"kubectl": "1.29.2"}},
 		"the version of gcloud": {"Google Cloud SDK 371.0.0", map[string]string{"gcloud": "371.0.0"}},
 		"a status":              {"failed to connect to the cluster's API Server with response (status=403 Forbidden, body=x)", map[string]string{"status": "403 Forbidden"}},
-		"the plugin":            {"exec: executable gke-gcloud-auth-plugin not found", map[string]string{"plugin": "gke-gcloud-auth-plugin"}},
-		"an API":                {"GKE Hub API has not been used in project 12 before or it is disabled. Enable it by visiting https://console.developers.google.com/apis/api/gkehub.googleapis.com/overview?project=12", map[string]string{"project": "12", "service": "gkehub.googleapis.com"}},
+		"a status, with the API server's own words": {`failed to connect to the cluster's API Server with response (status=403 Forbidden, body={"message":"pods \"x\" is forbidden: User \"a@b.c\" cannot get resource \"pods/exec\" in API group \"\" in the namespace \"n\""})`,
+			map[string]string{"status": "403 Forbidden", "user": "a@b.c", "verb": "get", "resource": "pods/exec", "namespace": "n"}},
+		"the plugin": {"exec: executable gke-gcloud-auth-plugin not found", map[string]string{"plugin": "gke-gcloud-auth-plugin"}},
+		"an API":     {"GKE Hub API has not been used in project 12 before or it is disabled. Enable it by visiting https://console.developers.google.com/apis/api/gkehub.googleapis.com/overview?project=12", map[string]string{"project": "12", "service": "gkehub.googleapis.com"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()

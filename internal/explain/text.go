@@ -23,7 +23,7 @@ type text struct {
 func marks() []string {
 	return []string{"connectgateway", "gkehub.gateway", "gkehub.googleapis.com", "gkememberships/", "gke-connect", "connect-agent",
 		"generic::failed_precondition", "generic::permission_denied", "generic::resource_exhausted",
-		"kubectl_remote_command_websockets", "connect gateway", "fleet memberships get-credentials", "fleet.memberships.get-credentials"}
+		"failed to connect to the cluster's api server with response", "kubectl_remote_command_websockets", "connect gateway", "fleet memberships get-credentials", "fleet.memberships.get-credentials"}
 }
 
 var (
