@@ -18,15 +18,38 @@ import (
 
 // handed is what a process that is to be killed needs of a world.
 type handed struct {
-	Spec   exposer.Spec
-	Google string
-	Host   string
-	Token  string
-	CA     []byte
+	Spec     exposer.Spec
+	Google   string
+	Own      handedServer
+	Clusters map[string]handedServer
+}
+
+// handedServer is a cluster's API server.
+type handedServer struct {
+	Host, Token string
+	CA          []byte
+}
+
+func handServer(s *kubetest.Server) handedServer {
+	if s == nil {
+		return handedServer{}
+	}
+	return handedServer{Host: s.Config.Host, Token: s.Config.BearerToken, CA: s.CA}
+}
+
+func (h handedServer) server() *kubetest.Server {
+	if h.Host == "" {
+		return nil
+	}
+	return &kubetest.Server{CA: h.CA, Config: &rest.Config{Host: h.Host, BearerToken: h.Token, TLSClientConfig: rest.TLSClientConfig{CAData: h.CA}}}
 }
 
 func (w *World) handOver() error {
-	text, err := json.Marshal(handed{Spec: w.Spec, Google: w.Google.URL(), Host: w.Server.Config.Host, Token: w.Server.Config.BearerToken, CA: w.Server.CA})
+	h := handed{Spec: w.Spec, Google: w.Google.URL(), Own: handServer(w.Server), Clusters: map[string]handedServer{}}
+	for at, server := range w.Clusters {
+		h.Clusters[at] = handServer(server)
+	}
+	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
@@ -53,7 +76,10 @@ func KilledApply(t *testing.T, method exposer.Method, others ...exposer.Method) 
 	}
 	when, id, _ := strings.Cut(os.Getenv(killVariable), " ")
 	w := &World{Spec: h.Spec, Dir: dir, Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now, speed: 1, began: time.Now(), google: h.Google, Others: others,
-		Server: &kubetest.Server{CA: h.CA, Config: &rest.Config{Host: h.Host, BearerToken: h.Token, TLSClientConfig: rest.TLSClientConfig{CAData: h.CA}}}}
+		Server: h.Own.server(), Clusters: map[string]*kubetest.Server{}}
+	for at, server := range h.Clusters {
+		w.Clusters[at] = server.server()
+	}
 	_, err = w.Apply(context.Background(), faulty{method, id, when, killed})
 	t.Fatal(fmt.Errorf("apply ended: %w", err))
 }

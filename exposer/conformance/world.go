@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -55,6 +56,9 @@ type World struct {
 	Refuse func(*http.Request) error
 	// Others are the methods of exposures that this one stands on.
 	Others []exposer.Method
+	// Clusters are further clusters, by the addresses of their control planes; every
+	// other one is Server.
+	Clusters map[string]*kubetest.Server
 }
 
 // Options of a world; the zero value is the lab's cluster.
@@ -163,15 +167,45 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 	return job, nil
 }
 
-// connect is the way to the cluster, with every request counted.
-func (w *World) connect(context.Context, kube.ConnectOptions) (*kube.Client, error) {
+// Import runs Google's importer of multi-cluster Services until the test ends, for the
+// namespaces that are named: clusters are those of the fleet of the spec's project, by
+// the paths of their memberships.
+func (w *World) Import(t testing.TB, clusters map[string]*kubetest.Server, namespaces ...string) *gcptest.Importer {
+	t.Helper()
+	configs := map[string]*rest.Config{}
+	for membership, server := range clusters {
+		configs[membership] = server.Config
+	}
+	importer, err := gcptest.NewImporter(w.Google, w.Spec.Cluster.Project, configs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	importer.Namespaces, importer.RetryInterval = namespaces, 100*time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { _ = importer.Run(ctx) }) // ends with ctx
+	t.Cleanup(func() { cancel(); done.Wait() })
+	return importer
+}
+
+// connect is the way to a cluster, with every request counted.
+func (w *World) connect(_ context.Context, o kube.ConnectOptions) (*kube.Client, error) {
 	config := rest.CopyConfig(w.Server.Config)
 	if w.ClusterToken != "" {
 		config = w.Server.ConfigFor(w.ClusterToken)
 	}
+	if other, ok := w.Clusters[o.Endpoints.Private]; ok {
+		if other == nil {
+			return nil, errUnreached
+		}
+		config = rest.CopyConfig(other.Config)
+	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{w, next} })
 	return kube.New(config, kube.Env{Now: w.now, After: w.after, Holder: kube.HolderName("net", "host", os.Getpid()), Ended: kube.EndedHere("host")})
 }
+
+// errUnreached is a cluster without a server.
+var errUnreached = errors.New("no way to the cluster's API")
 
 // siblings are those of this world's records: the cluster is that of other worlds
 // too, each with a Google of its own.

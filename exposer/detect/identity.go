@@ -120,7 +120,11 @@ func (f Facts) MCSProblems(far bool) []exposer.Problem {
 	if far {
 		problems = slices.Insert(problems, 0, exposer.Problem{Code: "CW-MCS-FAR-SIDE", Text: "for other clusters of the fleet alone, never for networks outside Google Cloud"})
 	}
-	problems = append(problems, f.FleetProblems()...)
+	at := slices.IndexFunc(problems, func(p exposer.Problem) bool { return p.Code == "CW-MCS-CLUSTER" })
+	if at < 0 {
+		at = len(problems)
+	}
+	problems = slices.Insert(problems, at, f.FleetProblems()...)
 	return append(problems, f.apiProblems(MCSServices)...)
 }
 
@@ -136,7 +140,7 @@ func (j judge) mcs() Assessment {
 	out.Identity = "ServiceAccount token"
 	out.Cost = "as ilb; Cloud DNS, Traffic Director"
 	out.Exposes = "a Service, to the fleet's clusters"
-	out.Command = j.apply("mcs")
+	out.Command = j.apply("mcs", byApply(&out)...)
 	return out
 }
 

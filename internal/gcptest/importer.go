@@ -38,6 +38,9 @@ type Importer struct {
 	// RetryInterval is how often the fleet is looked at, and how long what failed
 	// waits; 2 s when 0.
 	RetryInterval time.Duration
+	// Namespaces are those that it looks at, all when there is none: where several
+	// fleets of tests share a cluster, each has its own.
+	Namespaces []string
 
 	google  *Server
 	project string
@@ -162,10 +165,20 @@ func (i *Importer) look() (sight, bool) {
 			if !known && (m.served || one.resource.Group != fleetGroup) {
 				return nil, false
 			}
+			maps.DeleteFunc(objects, func(_ string, o *unstructured.Unstructured) bool { return !i.watches(o) })
 			out[m][name] = objects
 		}
 	}
 	return out, true
+}
+
+// watches says whether an object lies in a namespace that it looks at, or is one.
+func (i *Importer) watches(o *unstructured.Unstructured) bool {
+	namespace := o.GetNamespace()
+	if namespace == "" {
+		namespace = o.GetName()
+	}
+	return len(i.Namespaces) == 0 || slices.Contains(i.Namespaces, namespace)
 }
 
 // pass brings every cluster to what the fleet and the exports ask for.

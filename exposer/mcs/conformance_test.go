@@ -1,0 +1,108 @@
+package mcs
+
+import (
+	"context"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway/exposer"
+	"causeway/exposer/conformance"
+	"causeway/exposer/ilb"
+	"causeway/internal/gcp"
+	"causeway/internal/gcptest"
+	"causeway/internal/kubetest"
+)
+
+// TestMain lets more tests run at the same time than there are processors: what
+// they do is mostly to wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(kubetest.StartMain(m))
+}
+
+// The seed's clusters, and the addresses of their control planes.
+var (
+	labCluster    = exposer.ClusterRef{Project: "lab-project", Location: "europe-west3", Name: "private-cluster"}
+	clientCluster = exposer.ClusterRef{Project: "lab-project", Location: "europe-west3", Name: "client-cluster"}
+)
+
+const (
+	clientPlane  = "192.168.51.2"
+	ownMember    = "projects/lab-project/locations/europe-west3/memberships/private-cluster"
+	clientMember = "projects/lab-project/locations/europe-west3/memberships/client-cluster"
+)
+
+// exported is an exposure of the seed's cluster to the seed's client cluster, which
+// is to be registered for it.
+func exported(base string) exposer.Spec {
+	return exposer.Spec{Method: "mcs", Cluster: labCluster, MCS: &exposer.MCS{Exposure: base, Register: true, Importers: []string{"europe-west3/client-cluster"}}}
+}
+
+// hostName is the exposure by ilb beneath a test's own.
+func hostName(name string) string { return "base-" + name }
+
+// settled registers the client's cluster, and turns off what the method turns on.
+func settled(t testing.TB, w *conformance.World) {
+	t.Helper()
+	job, err := w.Job(Method{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := gcp.Membership{Name: clientMember, Project: "lab-project", Location: "europe-west3", ID: "client-cluster", Cluster: clientCluster.String(), Issuer: gcp.WorkloadIssuer(clientCluster.String())}
+	if err := job.Deps.Google.CreateMembership(t.Context(), m, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	w.Google.SetPolicy("lab-project", gcptest.Binding{Role: "roles/owner", Members: []string{gcptest.Owner}})
+}
+
+// withHost makes the exposure by ilb that the world's own exports, and the other
+// cluster, with Google's importer between the two.
+func withHost(t testing.TB, w *conformance.World) {
+	t.Helper()
+	second := kubetest.StartSecond(t)
+	w.Clusters = map[string]*kubetest.Server{clientPlane: second}
+	settled(t, w)
+	own := *w.Spec.MCS
+	own.Exposure = hostName(w.Spec.Name)
+	w.Spec.MCS = &own
+	host := w.Beside(exposer.Spec{Method: "ilb", Name: own.Exposure, Cluster: labCluster,
+		FarSide: exposer.FarSide{CIDRs: []string{"172.31.0.0/16"}}, ILB: &exposer.ILB{}})
+	w.Balance(t, host.Spec.Namespace, 0)
+	w.Import(t, map[string]*kubetest.Server{ownMember: w.Server, clientMember: second}, host.Spec.Namespace)
+	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
+		defer cancel()
+		if _, err := host.Destroy(ctx, ilb.Method{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func world() conformance.Options {
+	return conformance.Options{Seed: "fleet", NoController: true, Others: []exposer.Method{ilb.Method{}}, Before: withHost}
+}
+
+func TestConformance(t *testing.T) {
+	kubetest.Workloads(t, kubetest.Start(t).Config)
+	kubetest.Workloads(t, kubetest.StartSecond(t).Config)
+	conformance.Run(t, conformance.Method{Method: Method{}, Spec: exported("base"), World: world(), Requests: 90,
+		Steps: func(id string) bool { // the account's have been through the suite with every method
+			for _, kind := range []string{"feature/", "membership/", "grant/", "namespace/lab-project/", "service/", "guest/", "export/"} {
+				if strings.HasPrefix(id, kind) {
+					return true
+				}
+			}
+			return false
+		}})
+}
+
+func TestKilledApply(t *testing.T) { conformance.KilledApply(t, Method{}, ilb.Method{}) }
