@@ -25,6 +25,9 @@ func PlanDestroy(plan Plan, record Record) []DestroyItem {
 		switch {
 		case record.Old(from.ID) != nil:
 			item.Outcome = Restored
+			if staying, ok := from.step.(interface{ Stays() string }); ok {
+				item.Outcome, item.Why = Left, staying.Stays()
+			}
 		case !from.Exists:
 			item.Outcome = Absent
 		case !from.Ours:

@@ -23,8 +23,11 @@ type APIs struct {
 // ID, Title and Needs implement exposer.Step.
 func (a *APIs) ID() string { return "apis/" + a.Project }
 
-// Title says what stands when it is done.
-func (a *APIs) Title() string { return "Google's APIs are on in project " + a.Project }
+// Title implements exposer.Step.
+func (a *APIs) Title() string { return "Google's APIs in project " + a.Project }
+
+// Stays says why a destroy leaves them on.
+func (a *APIs) Stays() string { return "they stay on, as others may use them by now" }
 
 // Needs implements exposer.Step.
 func (a *APIs) Needs() []string { return nil }

@@ -29,9 +29,9 @@ type Grant struct {
 // ID implements exposer.Step.
 func (g *Grant) ID() string { return "grant/" + g.Project + "/" + g.Role + "/" + g.Member }
 
-// Title says what stands when it is done.
+// Title implements exposer.Step.
 func (g *Grant) Title() string {
-	return fmt.Sprintf("%s has %s in project %s", g.Member, g.Role, g.Project)
+	return fmt.Sprintf("%s for %s in project %s", g.Role, g.Member, g.Project)
 }
 
 // Needs implements exposer.Step.

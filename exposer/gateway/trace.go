@@ -65,7 +65,7 @@ func (x *exposure) traceOwn(ctx context.Context) ([]exposer.TraceHop, error) {
 	if x.spec.Gateway.Stream {
 		wanted = append(wanted, mayStream)
 	}
-	hop := exposer.TraceHop{Name: "this identity", Text: "is let in: it has " + strings.Join(wanted, ", ")}
+	hop := exposer.TraceHop{Name: "this identity", Text: "is let in: it may " + short(wanted) + " (gkehub.gateway)"}
 	missing, err := x.google.TestPermissions(ctx, x.fleet.Project.ID, wanted)
 	switch {
 	case exposer.MissingRight(err):
@@ -81,6 +81,15 @@ func (x *exposure) traceOwn(ctx context.Context) ([]exposer.TraceHop, error) {
 		hop.Fix = "have roles/gkehub.gatewayReader granted, or gatewayAdmin for streams"
 	}
 	return []exposer.TraceHop{hop}, nil
+}
+
+// short names permissions of the gateway's by their verbs alone.
+func short(permissions []string) string {
+	verbs := make([]string, len(permissions))
+	for i, one := range permissions {
+		verbs[i] = strings.TrimPrefix(one, "gkehub.gateway.")
+	}
+	return strings.Join(verbs, ", ")
 }
 
 // traceMembers looks whether the members' grants still stand.
