@@ -4,6 +4,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"causeway/internal/gcptest/discovery"
 )
 
 func featureRoutes() map[string]handler {
@@ -65,6 +67,12 @@ func (s *Server) SetFeatureState(project, id, state, code, description string) {
 		found["state"] = object{"state": told}
 	}
 	s.touch()
+}
+
+// failedMember knows the one code that the documentation of multi-cluster Services
+// tells of a membership and the enum of the API does not have.
+func failedMember(problem discovery.Problem) bool {
+	return strings.HasPrefix(problem.Path, "membershipStates.") && strings.HasPrefix(problem.What, `"FAILED" is not one of`)
 }
 
 func (s *Server) completeFeature(at string, body object, state string) {

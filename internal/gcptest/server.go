@@ -244,6 +244,9 @@ func (s *Server) problems(c *call, text []byte) []string {
 	}
 	var out []string
 	for _, problem := range c.service.CheckBody(c.method.Response, value) {
+		if failedMember(problem) {
+			continue
+		}
 		out = append(out, problem.String())
 	}
 	return out
