@@ -62,13 +62,13 @@ type passage struct {
 func (f *GatewayFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p, refusal := f.admit(r)
 	if refusal != nil {
-		writeGateway(w, refusal)
+		writeGateway(w, refusal, r.Header.Get("Upgrade") != "")
 		return
 	}
 	proxy := &httputil.ReverseProxy{Transport: f.Transport, FlushInterval: -1, // an event of a watch waits for nobody
 		Rewrite: func(out *httputil.ProxyRequest) { f.rewrite(p, out) },
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
-			writeGateway(w, unreached(p))
+			writeGateway(w, unreached(p), p.stream != "")
 		}}
 	if p.stream == "" {
 		proxy.ServeHTTP(w, r)

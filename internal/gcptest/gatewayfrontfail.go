@@ -1,6 +1,7 @@
 package gcptest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -66,8 +67,19 @@ func unreached(p *passage) *Error {
 	return FailAgent.refusal(p)
 }
 
-// writeGateway writes a refusal as a google.rpc.Status in JSON.
-func writeGateway(w http.ResponseWriter, e *Error) {
+// writeGateway writes a refusal, whose body refusalText makes.
+func writeGateway(w http.ResponseWriter, e *Error, stream bool) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.Header().Set("Server", "ESF")
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(refusalText(e, stream)) // the client may be gone
+}
+
+// refusalText is a google.rpc.Status in JSON; that of a stream stands in a list, as
+// Google's streaming methods answer. kubectl takes an object there, and whatever is a
+// mapping in YAML, for a Status of Kubernetes without a word in it, while Google's page
+// says that it shows the words.
+func refusalText(e *Error, stream bool) []byte {
 	body := object{"code": e.Status, "message": e.Message, "status": canonical(e.Status)}
 	if e.Canonical != "" {
 		body["status"] = e.Canonical
@@ -75,8 +87,15 @@ func writeGateway(w http.ResponseWriter, e *Error) {
 	if e.Info != "" {
 		body["details"] = []any{object{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": e.Info, "domain": e.Domain, "metadata": e.Meta}}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	w.Header().Set("Server", "ESF")
-	w.WriteHeader(e.Status)
-	_ = json.NewEncoder(w).Encode(object{"error": body}) // the client may be gone
+	var answer any = object{"error": body}
+	if stream {
+		answer = []any{answer}
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false) // people read it
+	if err := encoder.Encode(answer); err != nil {
+		return nil // strings and numbers go to JSON
+	}
+	return out.Bytes()
 }

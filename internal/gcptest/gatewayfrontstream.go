@@ -51,7 +51,7 @@ func (s *Server) leave(project string) {
 // serveStream passes an upgrade on, and what goes through it until it ends.
 func (f *GatewayFront) serveStream(w http.ResponseWriter, r *http.Request, p *passage, proxy *httputil.ReverseProxy) {
 	if !f.Google.enter(p.project) {
-		writeGateway(w, FailStreams.refusal(p))
+		writeGateway(w, FailStreams.refusal(p), true)
 		return
 	}
 	defer f.Google.leave(p.project)
@@ -85,23 +85,13 @@ func refuseStream(answer *http.Response) error {
 	if err := answer.Body.Close(); err != nil {
 		return err
 	}
-	inner := &rewritten{header: http.Header{}}
-	writeGateway(inner, &Error{Status: http.StatusBadRequest, Canonical: "FAILED_PRECONDITION", Message: fmt.Sprintf(
-		"generic::failed_precondition: failed to connect to the cluster's API Server with response (status=%s, body=%s)", answer.Status, bytes.TrimSpace(said))})
-	answer.StatusCode, answer.Status, answer.Header = http.StatusBadRequest, "400 Bad Request", inner.header
-	answer.Body, answer.ContentLength, answer.TransferEncoding = io.NopCloser(&inner.body), int64(inner.body.Len()), nil
+	text := refusalText(&Error{Status: http.StatusBadRequest, Canonical: "FAILED_PRECONDITION", Message: fmt.Sprintf(
+		"generic::failed_precondition: failed to connect to the cluster's API Server with response (status=%s, body=%s)", answer.Status, bytes.TrimSpace(said))}, true)
+	answer.StatusCode, answer.Status = http.StatusBadRequest, "400 Bad Request"
+	answer.Header = http.Header{"Content-Type": {"application/json; charset=UTF-8"}, "Server": {"ESF"}}
+	answer.Body, answer.ContentLength, answer.TransferEncoding = io.NopCloser(bytes.NewReader(text)), int64(len(text)), nil
 	return nil
 }
-
-// rewritten takes an answer that another one is replaced by.
-type rewritten struct {
-	header http.Header
-	body   bytes.Buffer
-}
-
-func (w *rewritten) Header() http.Header         { return w.header }
-func (w *rewritten) Write(p []byte) (int, error) { return w.body.Write(p) }
-func (w *rewritten) WriteHeader(int)             {}
 
 // hijacked bounds the client's connection once it is a stream: one that does not go when
 // it is told to is cut.

@@ -139,7 +139,7 @@ func TestOldClientsAreToldNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"Bad Request"`) {
+	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"message":"Bad Request"`) {
 		t.Errorf("%d %s %v", response.StatusCode, body, err)
 	}
 }

@@ -23,6 +23,11 @@ const (
 	PlainToken = "ya29.causeway-test-plain-token"
 	// PlainUser is a user without rights.
 	PlainUser = "plain@example.com"
+	// AgentToken authenticates as Google's Connect Agent, which has no rights either
+	// until a policy lets it impersonate somebody.
+	AgentToken = "causeway-test-agent-token"
+	// AgentUser is the agent's ServiceAccount.
+	AgentUser = "system:serviceaccount:gke-connect:connect-agent-sa"
 )
 
 // Token is one line of the API server's token-auth file.
@@ -82,6 +87,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Tokens = []Token{
 			{Value: GoogleToken, User: GoogleUser, Groups: []string{"system:masters"}},
 			{Value: PlainToken, User: PlainUser},
+			{Value: AgentToken, User: AgentUser, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:gke-connect"}},
 		}
 	}
 	if o.MaxTokenLife == 0 {
