@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 
 	"cloud.google.com/go/compute/apiv1/computepb"
 	"google.golang.org/api/googleapi"
+
+	"causeway/internal/explain"
 )
 
 // The codes of internal/explain that this package's errors carry.
@@ -240,7 +243,7 @@ func (e *Error) classify() {
 	case says("operation in progress", "incompatible operation", "not ready") || e.Reason == "resourceNotReady":
 		e.code = codeBusy
 	default:
-		e.code = byStatus(e.HTTP)
+		e.code = cmp.Or(byStatus(e.HTTP), explain.CodeOfText(e.Message))
 	}
 }
 
