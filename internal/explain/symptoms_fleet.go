@@ -8,11 +8,13 @@ func fleetSymptoms() []symptom {
 			form: `(?:Permission|Required) ?["']?(?P<permission>gkehub\.memberships\.create)["']?(?: (?:permission|denied))?(?: (?:on|for) (?:resource )?["']?(?://gkehub\.googleapis\.com/)?(?:` + membership + `)?)?`},
 		{code: "CW-FLEET-REGISTER", words: []string{"does not have access to the gke cluster project"},
 			form: `hub default service account does not have access to the GKE cluster project(?: for "[^"\n]*/projects/(?P<project>[\w.:-]+)/(?:locations|zones)/(?P<location>[\w-]+)/clusters/(?P<cluster>[\w-]+)")?`},
+		{code: "CW-FLEET-REGISTERED", words: []string{"already registered with resource"},
+			form: `cluster is already registered with resource(?: "?(?:[^\s"]*/)?` + membership + `)?`},
 		{code: "CW-FLEET-NAME", words: []string{"already exists"}, form: membership + `["']? already exists`},
-		{code: "CW-FLEET-NAME", words: []string{"already exists"}, form: `membership \[?(?P<membership>[\w-]+)\]? [^\n]{0,60}?already exists`},
+		{code: "CW-FLEET-NAME", trust: likely, words: []string{"already exists"}, form: `membership \[?(?P<membership>[\w-]+)\]? [^\n]{0,60}?already exists`},
 		{code: "CW-FLEET-MEMBER", words: []string{"memberships/"}, form: `(?:Resource )?["']?` + membership + `["']? (?:was )?not found`},
 		{code: "CW-FLEET-UNREACHABLE", trust: marked, words: []string{`"unreachable"`}, form: `"unreachable" ?: ?\[ ?"[^"\n]+"`},
-		{code: "CW-FLEET-UNREACHABLE", words: []string{"unreachable"},
+		{code: "CW-FLEET-UNREACHABLE", trust: likely, words: []string{"unreachable"},
 			form: `fleet (?:locations?|regions?|memberships?)[^\n]{0,120} unreachable`},
 	}
 }

@@ -56,6 +56,7 @@ func TestOtherWordings(t *testing.T) {
 		"the same, as gcloud says it":                   {"membership [m] in project already exists", "CW-FLEET-NAME"},
 		"a membership that is not there":                {"NOT_FOUND: Resource 'projects/p/locations/global/memberships/m' was not found", "CW-FLEET-MEMBER"},
 		"a service agent without rights":                {`PERMISSION_DENIED: hub default service account does not have access to the GKE cluster project for "//container.googleapis.com/projects/p/locations/l/clusters/c"`, "CW-FLEET-REGISTER"},
+		"a cluster that is registered by another name":  {"failed to register: the cluster is already registered with resource //gkehub.googleapis.com/projects/p/locations/l/memberships/m", "CW-FLEET-REGISTERED"},
 		"locations that did not answer":                 {`{"resources": [{"name": "gkehub.googleapis.com"}], "unreachable": ["us-east4"]}`, "CW-FLEET-UNREACHABLE"},
 		"an empty list of such":                         {`{"resources": [{"name": "gkehub.googleapis.com"}], "unreachable": []}`, ""},
 		"locations, in words":                           {"WARNING: The following fleet locations were unreachable: us-east4; fleet locations us-east4 unreachable", "CW-FLEET-UNREACHABLE"},
