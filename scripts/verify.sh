@@ -653,6 +653,10 @@ certificate_facts
 hop tls "$t_status" "$tls_took" "$t_code" "$t_detail$cert_note"
 
 # ---- http: who answers? ----
+# Google's front ends of a DNS endpoint pass nobody on without a token.
+if [ "$rc" = 0 ] && at_front && ! from_kube && [ -n "$token_file" ]; then
+	fetch known "$timeout" "$base/version"
+fi
 h_took=$(ms "$n_total" "$n_app")
 git_version=$(json gitVersion)
 if [ "$rc" = 0 ] && [ "$code" = 200 ] && [ -n "$git_version" ]; then
