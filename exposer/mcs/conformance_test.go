@@ -78,6 +78,9 @@ func withHost(t testing.TB, w *conformance.World) {
 	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
 		t.Fatal(err)
 	}
+	for _, api := range []string{"multiclusterservicediscovery", "trafficdirector", "dns"} { // the fleet itself is there
+		w.Google.Disable("lab-project", api+".googleapis.com")
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
 		defer cancel()
