@@ -10,6 +10,7 @@ replace causeway => ../
 require (
 	causeway v0.0.0-00010101000000-000000000000
 	github.com/google/go-cmp v0.7.0
+	github.com/miekg/dns v1.1.73
 	github.com/vishvananda/netlink v1.3.1
 	github.com/vishvananda/netns v0.0.5
 	golang.org/x/sys v0.49.0

@@ -2,7 +2,8 @@
 // machine, and takes it away.
 //
 //	go run . up       bring it up; prints how to point causeway, kubectl and gcloud at it
-//	                  --line vpn: packets follow the emulator; --line hub: by a hub VPC
+//	                  --line fleet: with a second cluster; --line vpn: packets follow the
+//	                  emulator; --line hub: by a hub VPC
 //	go run . status   how it is
 //	go run . far DIR  the far side's half, from the folder line/ that causeway handed
 //	                  over; far alone tells how it does, far down takes it away
@@ -30,7 +31,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-const usage = `usage: lab up [--line static|vpn|hub] | down | status | far [DIR|down] | demo [--small|--route]
+const usage = `usage: lab up [--line static|fleet|vpn|hub] | down | status | far [DIR|down] | demo [--small|--route]
 `
 
 // request is what the arguments ask for.

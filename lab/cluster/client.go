@@ -20,7 +20,7 @@ func dirOf(path string) string { return filepath.Dir(path) }
 
 // DialAPI connects to the API server inside the master network.
 func (c *Cluster) DialAPI(ctx context.Context) (net.Conn, error) {
-	return c.o.Master.Dial(ctx, "tcp", fmt.Sprintf("%s:%d", topology.MasterIP, topology.MasterPort))
+	return c.o.Master.Dial(ctx, "tcp", fmt.Sprintf("%s:%d", c.o.Plane.Address, topology.MasterPort))
 }
 
 // Get reads a path of the API as the cluster's admin.
@@ -29,7 +29,7 @@ func (c *Cluster) Get(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, Server()+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Server()+path, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -20,15 +20,21 @@ import (
 	"causeway/lab/pki"
 	"causeway/lab/place"
 	"causeway/lab/proc"
+	"causeway/lab/topology"
 )
 
 // Options say how the cluster is to run on this machine.
 type Options struct {
-	Place       place.Place
-	Master, VPC *netns.Space
+	Place place.Place
+	// Plane is which cluster it is: the first, or one beside it whose files and
+	// processes are kept apart by its name.
+	Plane       topology.ControlPlane
+	Master, VPC *netns.Space // of its control plane, and of its node
 	// AccessTokens are Google access tokens that the API server takes, as GKE
 	// does, each with the user's e-mail address.
 	AccessTokens map[string]string
+	// Users are tokens of those who have no rights until somebody grants them.
+	Users map[string]string
 	// KeepOOMScore: this process may not lower oom_score_adj (no
 	// CAP_SYS_RESOURCE), so containerd must not try either.
 	KeepOOMScore bool
@@ -55,18 +61,36 @@ type Cluster struct {
 
 // New makes the cluster's keys. It starts nothing.
 func New(o Options) (*Cluster, error) {
-	for _, dir := range []string{o.Place.Run, filepath.Dir(o.Place.Log("x")), o.Place.Data, o.Place.Keys()} {
+	keys := o.Place.Keys()
+	if o.Plane.Name != topology.TheFirst.Name {
+		keys = filepath.Join(keys, o.Plane.Name)
+	}
+	for _, dir := range []string{o.Place.Run, filepath.Dir(o.Place.Log("x")), o.Place.Data, keys} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the lab's directories: %w", err)
 		}
 	}
-	authority, err := pki.New(o.Place.Keys())
+	authority, err := pki.New(keys)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{o: o, authority: authority}
 	return c, c.issue()
 }
+
+// apart is the name of a file or process of this cluster: the first one's are plain.
+func (c *Cluster) apart(name string) string {
+	if c.o.Plane.Name == topology.TheFirst.Name {
+		return name
+	}
+	return c.o.Plane.Name + "-" + name
+}
+
+// Server is the API server's address inside the lab's networks.
+func (c *Cluster) Server() string { return serverOf(c.o.Plane) }
+
+// Kubeconfig is the path of a component's kubeconfig: admin, or the provider's.
+func (c *Cluster) Kubeconfig(name string) string { return c.authority.Path(name + ".kubeconfig") }
 
 // CA is the cluster's CA certificate in PEM.
 func (c *Cluster) CA() []byte { return c.authority.PEM }
@@ -78,7 +102,7 @@ func (c *Cluster) start(name, path string, space *netns.Space, args ...string) e
 		path = c.o.Place.Bin(path)
 	}
 	p, err := proc.Start(proc.Command{
-		Name: name, Path: path, Args: args, Space: space, Log: c.o.Place.Log(name),
+		Name: c.apart(name), Path: path, Args: args, Space: space, Log: c.o.Place.Log(c.apart(name)),
 		Env: []string{"HOME=" + c.o.Place.Data, "TMPDIR=/tmp"},
 	}, c.o.Note)
 	if err != nil {
@@ -114,7 +138,7 @@ func (c *Cluster) Stop() {
 		var wait sync.WaitGroup
 		for _, p := range c.Processes() {
 			for _, name := range group {
-				if p.Name() != name {
+				if p.Name() != c.apart(name) {
 					continue
 				}
 				bound := bounds[name]
@@ -130,7 +154,7 @@ func (c *Cluster) Stop() {
 
 // write writes a configuration file and returns its path.
 func (c *Cluster) write(name, text string) (string, error) {
-	path := filepath.Join(c.o.Place.Run, "config", name)
+	path := filepath.Join(c.o.Place.Run, "config", c.apart(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("write %s: %w", name, err)
 	}

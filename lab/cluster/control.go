@@ -4,22 +4,28 @@ import (
 	"context"
 	"crypto/x509/pkix"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
-	"sort"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"causeway/lab/topology"
 )
 
-// Server is the API server's address inside the lab's networks.
-func Server() string { return fmt.Sprintf("https://%s:%d", topology.MasterIP, topology.MasterPort) }
+// Server is the first API server's address inside the lab's networks.
+func Server() string { return serverOf(topology.TheFirst) }
+
+func serverOf(p topology.ControlPlane) string {
+	return fmt.Sprintf("https://%s:%d", p.Address, topology.MasterPort)
+}
 
 // issue makes the components' certificates and kubeconfigs.
 func (c *Cluster) issue() error {
 	names := []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
-	ips := []netip.Addr{topology.ServiceIP, topology.MasterIP, topology.PSCEndpoint, netip.MustParseAddr("127.0.0.1")}
+	ips := []netip.Addr{c.o.Plane.ServiceIP, c.o.Plane.Address, topology.PSCEndpoint, netip.MustParseAddr("127.0.0.1")}
 	if err := c.authority.Issue("apiserver", pkix.Name{CommonName: "kube-apiserver"}, names, ips); err != nil {
 		return err
 	}
@@ -34,9 +40,9 @@ func (c *Cluster) issue() error {
 		// the provider's, and no test looks at their rights.
 		"kube-proxy":    {CommonName: "system:kube-proxy"},
 		"load-balancer": {CommonName: "lab-load-balancer", Organization: []string{"system:masters"}},
-		"kubelet":       {CommonName: "system:node:" + topology.NodeName, Organization: []string{"system:nodes"}},
+		"kubelet":       {CommonName: "system:node:" + c.o.Plane.NodeName, Organization: []string{"system:nodes"}},
 	} {
-		if _, err := c.authority.Kubeconfig(name, Server(), subject); err != nil {
+		if _, err := c.authority.Kubeconfig(name, c.Server(), subject); err != nil {
 			return err
 		}
 	}
@@ -46,8 +52,24 @@ func (c *Cluster) issue() error {
 // StartControlPlane starts etcd and kube-apiserver, and, when the API server is
 // ready, the controller manager and the scheduler.
 func (c *Cluster) StartControlPlane(ctx context.Context) error {
+	if err := c.startAPI(ctx); err != nil {
+		return err
+	}
+	if err := c.startControllers("--allocate-node-cidrs=true", "--cluster-cidr="+c.o.Plane.PodCIDR.String(), "--node-cidr-mask-size=24",
+		"--service-cluster-ip-range="+c.o.Plane.ServiceCIDR.String()); err != nil {
+		return err
+	}
+	return c.start("kube-scheduler", "kube-scheduler", c.o.Master,
+		"--kubeconfig="+c.authority.Path("kube-scheduler.kubeconfig"),
+		"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=10259",
+		"--kube-api-qps=100", "--kube-api-burst=200",
+	)
+}
+
+// startAPI starts etcd and kube-apiserver and waits until they answer.
+func (c *Cluster) startAPI(ctx context.Context) error {
 	if err := c.start("etcd", "etcd", c.o.Master,
-		"--name=lab", "--data-dir="+c.o.Place.Data+"/etcd",
+		"--name=lab", "--data-dir="+filepath.Join(c.o.Place.Data, c.apart("etcd")),
 		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
 		"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
 		"--initial-cluster=lab=http://127.0.0.1:2380",
@@ -59,30 +81,22 @@ func (c *Cluster) StartControlPlane(ctx context.Context) error {
 	if err := c.startAPIServer(); err != nil {
 		return err
 	}
-	if err := c.await(ctx, "kube-apiserver", 90*time.Second, func(ctx context.Context) error {
+	return c.await(ctx, c.apart("kube-apiserver"), 90*time.Second, func(ctx context.Context) error {
 		_, err := c.Get(ctx, "/readyz")
 		return err
-	}); err != nil {
-		return err
-	}
-	if err := c.start("kube-controller-manager", "kube-controller-manager", c.o.Master,
-		"--kubeconfig="+c.authority.Path("kube-controller-manager.kubeconfig"),
-		"--service-account-private-key-file="+c.authority.Path("sa.key"),
-		"--root-ca-file="+c.authority.Path("ca.crt"),
-		"--allocate-node-cidrs=true", "--cluster-cidr="+topology.PodCIDR.String(), "--node-cidr-mask-size=24",
-		"--service-cluster-ip-range="+topology.ServiceCIDR.String(),
+	})
+}
+
+func (c *Cluster) startControllers(more ...string) error {
+	return c.start("kube-controller-manager", "kube-controller-manager", c.o.Master, append([]string{
+		"--kubeconfig=" + c.authority.Path("kube-controller-manager.kubeconfig"),
+		"--service-account-private-key-file=" + c.authority.Path("sa.key"),
+		"--root-ca-file=" + c.authority.Path("ca.crt"),
 		"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=10257",
 		// Each controller with its own rights: those of the manager itself are few.
 		"--use-service-account-credentials=true",
 		"--kube-api-qps=100", "--kube-api-burst=200",
-	); err != nil {
-		return err
-	}
-	return c.start("kube-scheduler", "kube-scheduler", c.o.Master,
-		"--kubeconfig="+c.authority.Path("kube-scheduler.kubeconfig"),
-		"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=10259",
-		"--kube-api-qps=100", "--kube-api-burst=200",
-	)
+	}, more...)...)
 }
 
 // Authentication lets nobody in without a credential but to the health
@@ -122,24 +136,14 @@ func (c *Cluster) startAPIServer() error {
 	if err != nil {
 		return err
 	}
-	var tokens strings.Builder
-	values := make([]string, 0, len(c.o.AccessTokens))
-	for value := range c.o.AccessTokens {
-		values = append(values, value)
-	}
-	sort.Strings(values)
-	for _, value := range values {
-		user := c.o.AccessTokens[value]
-		fmt.Fprintf(&tokens, "%s,%s,%s,\"system:masters\"\n", value, user, user)
-	}
-	if err := os.WriteFile(c.authority.Path("tokens.csv"), []byte(tokens.String()), 0o600); err != nil {
+	if err := os.WriteFile(c.authority.Path("tokens.csv"), []byte(tokenFile(c.o)), 0o600); err != nil {
 		return fmt.Errorf("write access tokens: %w", err)
 	}
 	key := c.authority.Path
 	return c.start("kube-apiserver", "kube-apiserver", c.o.Master,
 		"--etcd-servers=http://127.0.0.1:2379",
-		"--advertise-address="+topology.MasterIP.String(), fmt.Sprintf("--secure-port=%d", topology.MasterPort),
-		"--service-cluster-ip-range="+topology.ServiceCIDR.String(),
+		"--advertise-address="+c.o.Plane.Address.String(), fmt.Sprintf("--secure-port=%d", topology.MasterPort),
+		"--service-cluster-ip-range="+c.o.Plane.ServiceCIDR.String(),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
 		"--authentication-config="+config, "--token-auth-file="+key("tokens.csv"),
 		"--client-ca-file="+key("ca.crt"),
@@ -151,7 +155,20 @@ func (c *Cluster) startAPIServer() error {
 		"--service-account-signing-key-file="+key("sa.key"), "--service-account-key-file="+key("sa.pub"),
 		// GKE was seen to cap tokens at 48 h (DataDog/stratus-red-team #163).
 		"--service-account-max-token-expiration=48h",
-		"--audit-policy-file="+policy, "--audit-log-path="+c.o.Place.Audit(), "--audit-log-mode=blocking",
+		"--audit-policy-file="+policy, "--audit-log-path="+c.o.Place.Log(c.apart("audit")), "--audit-log-mode=blocking",
 		"--shutdown-delay-duration=0s", "--profiling=false",
 	)
+}
+
+// tokenFile is the API server's file of static tokens.
+func tokenFile(o Options) string {
+	var tokens strings.Builder
+	for _, value := range slices.Sorted(maps.Keys(o.AccessTokens)) {
+		user := o.AccessTokens[value]
+		fmt.Fprintf(&tokens, "%s,%s,%s,\"system:masters\"\n", value, user, user)
+	}
+	for _, value := range slices.Sorted(maps.Keys(o.Users)) {
+		fmt.Fprintf(&tokens, "%s,%s,%s\n", value, o.Users[value], o.Users[value])
+	}
+	return tokens.String()
 }

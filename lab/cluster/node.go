@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"time"
@@ -76,16 +77,21 @@ func (c *Cluster) StartNode() error {
 	if err := c.start("kubelet", "kubelet", c.o.VPC,
 		"--config="+kubelet, "--kubeconfig="+c.authority.Path("kubelet.kubeconfig"),
 		"--root-dir="+kubeletRoot, "--cert-dir="+kubeletRoot+"/pki",
-		"--node-ip="+topology.NodeIP.String(), "--hostname-override="+topology.NodeName,
+		"--node-ip="+c.o.Plane.NodeIP.String(), "--hostname-override="+c.o.Plane.NodeName,
 		"--node-labels=cloud.google.com/gke-nodepool=default-pool,topology.kubernetes.io/region="+topology.Region+",topology.kubernetes.io/zone="+topology.Region+"-a",
 	); err != nil {
 		return err
 	}
-	proxy, err := c.write("kube-proxy.json", kubeProxyConfig(c.authority.Path("kube-proxy.kubeconfig")))
+	return c.startProxy()
+}
+
+// startProxy starts kube-proxy.
+func (c *Cluster) startProxy() error {
+	proxy, err := c.write("kube-proxy.json", kubeProxyConfig(c.authority.Path("kube-proxy.kubeconfig"), c.o.Plane.PodCIDR))
 	if err != nil {
 		return err
 	}
-	return c.start("kube-proxy", "kube-proxy", c.o.VPC, "--config="+proxy, "--hostname-override="+topology.NodeName)
+	return c.start("kube-proxy", "kube-proxy", c.o.VPC, "--config="+proxy, "--hostname-override="+c.o.Plane.NodeName)
 }
 
 // cniConfig uses ptp, not bridge: each Pod's traffic is then routed and passes
@@ -160,10 +166,10 @@ func (c *Cluster) kubeletConfig(resolv string) string {
 	})
 }
 
-func kubeProxyConfig(kubeconfig string) string {
+func kubeProxyConfig(kubeconfig string, pods netip.Prefix) string {
 	return mustJSON(map[string]any{
 		"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
-		"mode": "iptables", "clusterCIDR": topology.PodCIDR.String(),
+		"mode": "iptables", "clusterCIDR": pods.String(),
 		"clientConnection": map[string]any{"kubeconfig": kubeconfig},
 		// Connection tracking limits are the machine's, not the lab's: 0 leaves them.
 		"conntrack": map[string]any{"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},

@@ -22,11 +22,16 @@ import (
 //	PUT    /lab/denied/P   IAM denies the permission P (compute.addresses.get) to everybody
 //	DELETE /lab/denied/P   no longer
 //
-// where there are consumers (the static line):
+// where Google's front ends are served (the lines static and fleet):
+//
+//	PUT    /lab/gateway    a gcptest.GatewayFailure as a JSON string: Connect Gateway fails so
+//	DELETE /lab/gateway    no more
+//
+// where there are consumers (the lines static and fleet):
 //
 //	GET    /lab/endpoints  the connections of Private Service Connect, and how packets are translated
 //
-// and where packets follow the emulator (a line that is not static):
+// and where packets follow the emulator (the lines vpn and hub):
 //
 //	GET    /lab/fabric     what the emulator's configuration means for packets, without keys
 //	PUT    /lab/far        a dataplane.Far as JSON: configures the far side's half, starts its router
@@ -48,10 +53,19 @@ type Endpoints struct {
 	Rules       []string              `json:"rules"` // of the exchange, as iptables-restore reads them
 }
 
-// Control puts the lab's own endpoint beside the emulator. plane is nil on a static
-// line, exchange on the others.
-func Control(google *gcptest.Server, plane *dataplane.Plane, exchange *dataplane.Exchange) http.Handler {
-	mux := http.NewServeMux()
+// Beside is what there is beside the emulator; each may be nil.
+type Beside struct {
+	Plane    *dataplane.Plane    // where packets follow the emulator
+	Exchange *dataplane.Exchange // where there are consumers
+	Gateway  *Gateway            // where Google's front ends are
+}
+
+// Control puts the lab's own endpoint beside the emulator.
+func Control(google *gcptest.Server, beside Beside) http.Handler {
+	mux, plane, exchange := http.NewServeMux(), beside.Plane, beside.Exchange
+	if beside.Gateway != nil {
+		controlGateway(mux, beside.Gateway)
+	}
 	if exchange != nil {
 		mux.HandleFunc("GET "+ControlPath+"endpoints", func(w http.ResponseWriter, _ *http.Request) {
 			t := exchange.Translation()
@@ -101,6 +115,23 @@ func Control(google *gcptest.Server, plane *dataplane.Plane, exchange *dataplane
 	})
 	mux.Handle("/", google)
 	return mux
+}
+
+// controlGateway has Connect Gateway fail.
+func controlGateway(mux *http.ServeMux, gateway *Gateway) {
+	mux.HandleFunc("PUT "+ControlPath+"gateway", func(w http.ResponseWriter, r *http.Request) {
+		var failure gcptest.GatewayFailure
+		if err := json.NewDecoder(r.Body).Decode(&failure); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		gateway.Fail(failure)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE "+ControlPath+"gateway", func(w http.ResponseWriter, _ *http.Request) {
+		gateway.Fail("")
+		w.WriteHeader(http.StatusNoContent)
+	})
 }
 
 // controlPlane answers for the data plane.

@@ -27,7 +27,7 @@ func TestControlTellsAndTroublesTheEmulator(t *testing.T) {
 	if err := google.Fill(seed); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(Control(google, nil, nil))
+	server := httptest.NewServer(Control(google, Beside{}))
 	defer server.Close()
 	call := func(verb, path, body string) (int, string) {
 		t.Helper()

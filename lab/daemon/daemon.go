@@ -58,6 +58,9 @@ type daemon struct {
 	closers []func() // run in reverse order by down
 
 	exchange *dataplane.Exchange // nil where there are no consumers
+	tokens   tokens
+	gateway  *Gateway         // nil where Google's front ends are not
+	second   *cluster.Cluster // of a fleet, else nil
 }
 
 func (d *daemon) note(text string) {
@@ -81,13 +84,12 @@ func (d *daemon) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := accessTokens(d.place)
-	if err != nil {
+	if d.tokens, err = makeTokens(d.place); err != nil {
 		return err
 	}
 	d.cluster, err = cluster.New(cluster.Options{
-		Place: d.place, Master: d.spaces[topology.Master], VPC: d.spaces[topology.VPC],
-		AccessTokens: tokens, KeepOOMScore: d.config.KeepOOMScore, CgroupV1: d.config.CgroupV1,
+		Place: d.place, Plane: topology.TheFirst, Master: d.spaces[topology.Master], VPC: d.spaces[topology.VPC],
+		AccessTokens: d.tokens.masters(), Users: d.tokens.users(), KeepOOMScore: d.config.KeepOOMScore, CgroupV1: d.config.CgroupV1,
 		CgroupRoot: machine.CgroupRoot, Snapshotter: d.config.Snapshotter, PluginDir: d.config.PluginDir, Note: d.note,
 	})
 	if err != nil {
@@ -100,6 +102,7 @@ func (d *daemon) up(ctx context.Context) error {
 			return d.board.step("control plane: etcd and kube-apiserver", func() error { return d.cluster.StartControlPlane(ctx) })
 		},
 		func() error { return d.images(ctx, releases[0]) },
+		func() error { return d.startSecond(ctx) },
 	)
 	if err != nil {
 		return err
@@ -112,11 +115,14 @@ func (d *daemon) up(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	google, err := d.startGoogle(keys(tokens))
+	google, err := d.startGoogle()
 	if err != nil {
 		return err
 	}
 	if err := d.startLoadBalancers(); err != nil {
+		return err
+	}
+	if err := d.startFleet(); err != nil {
 		return err
 	}
 	env, err := d.doors(ctx, google)
@@ -198,6 +204,9 @@ func (d *daemon) watch(ctx context.Context) {
 			}
 			last = text
 			failed := d.cluster.Err()
+			if d.second != nil {
+				failed = errors.Join(failed, d.second.Err())
+			}
 			d.board.update(func(s *State) {
 				s.Components = now
 				if failed != nil {
@@ -214,6 +223,9 @@ func (d *daemon) components() []Component {
 	}
 	var list []Component
 	processes := d.cluster.Processes()
+	if d.second != nil {
+		processes = append(processes, d.second.Processes()...)
+	}
 	if d.plane != nil {
 		processes = append(processes, d.plane.Processes()...)
 	}
@@ -239,8 +251,12 @@ func (d *daemon) down() {
 	for i := len(d.closers) - 1; i >= 0; i-- {
 		d.closers[i]()
 	}
-	if d.cluster != nil {
-		d.cluster.Stop()
+	var wait sync.WaitGroup
+	for _, c := range []*cluster.Cluster{d.cluster, d.second} {
+		if c != nil {
+			wait.Go(c.Stop)
+		}
 	}
+	wait.Wait()
 	fmt.Fprintln(os.Stderr, "the lab's processes have ended")
 }

@@ -19,40 +19,52 @@ import (
 	"causeway/lab/topology"
 )
 
-// Owner is whom the lab's Google access token stands for.
-const Owner = "owner@example.com"
+// Owner is whom the lab's Google access token stands for; Alice is somebody else, who
+// may do nothing anywhere until it is granted to her.
+const (
+	Owner = "owner@example.com"
+	Alice = "alice@example.com"
+)
+
+// gatewayUser is whom the API servers take Connect Gateway for, which speaks there in
+// its callers' names.
+const gatewayUser = "connect-gateway"
 
 // tokenFile holds a bare access token, as gcloud's --access-token-file wants it.
 func tokenFile(p place.Place) string { return filepath.Join(p.Run, "access-token") }
 
-// accessTokens makes the Google access token of the lab's user, which both the
-// emulator and the API server take.
-func accessTokens(p place.Place) (map[string]string, error) {
-	random := make([]byte, 16)
-	if _, err := rand.Read(random); err != nil {
-		return nil, fmt.Errorf("make access token: %w", err)
+// tokens are access tokens: the owner's and Alice's of Google, and the gateway's, which
+// the API servers alone know.
+type tokens struct{ owner, alice, gateway string }
+
+// makeTokens makes them, and writes those of people.
+func makeTokens(p place.Place) (tokens, error) {
+	var t tokens
+	for _, one := range []*string{&t.owner, &t.alice, &t.gateway} {
+		random := make([]byte, 16)
+		if _, err := rand.Read(random); err != nil {
+			return t, fmt.Errorf("make access token: %w", err)
+		}
+		*one = "ya29.lab-" + hex.EncodeToString(random)
 	}
-	token := "ya29.lab-" + hex.EncodeToString(random)
-	if err := os.WriteFile(tokenFile(p), []byte(token+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("make access token: %w", err)
+	for file, token := range map[string]string{tokenFile(p): t.owner, p.AliceToken(): t.alice} {
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			return t, fmt.Errorf("make access token: %w", err)
+		}
 	}
-	return map[string]string{token: Owner}, nil
+	return t, nil
 }
 
 // doors opens what the machine itself can reach of the lab, on loopback
 // addresses, and returns the environment that points tools at it.
 func (d *daemon) doors(ctx context.Context, google string) ([]Variable, error) {
-	api, err := d.apiDoor(ctx)
-	if err != nil {
+	if err := d.apiDoor(ctx, d.cluster, d.place.AdminKubeconfig()); err != nil {
 		return nil, err
 	}
-	inside, err := os.ReadFile(filepath.Join(d.place.Keys(), "admin.kubeconfig"))
-	if err != nil {
-		return nil, err
-	}
-	outside := strings.ReplaceAll(string(inside), cluster.Server(), "https://"+api)
-	if err := os.WriteFile(d.place.AdminKubeconfig(), []byte(outside), 0o600); err != nil {
-		return nil, err
+	if d.second != nil {
+		if err := d.apiDoor(ctx, d.second, d.place.SecondKubeconfig()); err != nil {
+			return nil, err
+		}
 	}
 	env := []Variable{
 		{"KUBECONFIG", d.place.AdminKubeconfig()},
@@ -70,12 +82,13 @@ func (d *daemon) doors(ctx context.Context, google string) ([]Variable, error) {
 	return env, os.WriteFile(d.place.Env(), []byte(b.String()), 0o600)
 }
 
-// apiDoor forwards a loopback port of the machine to the API server: the way of
-// the provider's own staff, so that tests can look at the cluster from outside.
-func (d *daemon) apiDoor(ctx context.Context) (string, error) {
+// apiDoor forwards a loopback port of the machine to an API server, and writes an
+// admin's kubeconfig for it: the way of the provider's own staff, so that tests can look
+// at the cluster from outside.
+func (d *daemon) apiDoor(ctx context.Context, c *cluster.Cluster, file string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("open a way to the API server: %w", err)
+		return fmt.Errorf("open a way to the API server: %w", err)
 	}
 	d.closers = append(d.closers, func() { l.Close() })
 	go func() {
@@ -86,7 +99,7 @@ func (d *daemon) apiDoor(ctx context.Context) (string, error) {
 			}
 			go func() {
 				defer in.Close()
-				out, err := d.cluster.DialAPI(context.WithoutCancel(ctx))
+				out, err := c.DialAPI(context.WithoutCancel(ctx))
 				if err != nil {
 					return
 				}
@@ -96,5 +109,9 @@ func (d *daemon) apiDoor(ctx context.Context) (string, error) {
 			}()
 		}
 	}()
-	return l.Addr().String(), nil
+	inside, err := os.ReadFile(c.Kubeconfig("admin"))
+	if err != nil {
+		return fmt.Errorf("open a way to the API server: %w", err)
+	}
+	return os.WriteFile(file, []byte(strings.ReplaceAll(string(inside), c.Server(), "https://"+l.Addr().String())), 0o600)
 }

@@ -27,8 +27,8 @@ import (
 // the lab's root shall trust the public ones too (Debian's and Ubuntu's path).
 const systemRoots = "/etc/ssl/certs/ca-certificates.crt"
 
-// startFronts serves the DNS endpoints of the line's clusters at Google's front end,
-// and returns what public DNS says of them. On a line that moves there is none: its
+// startFronts serves the DNS endpoints of the line's clusters and Connect Gateway at
+// Google's front end, and returns what public DNS says of them. On a line that moves there is none: its
 // far side has no way to Google's APIs.
 func (d *daemon) startFronts(google *gcptest.Server) (map[string]netip.Addr, error) {
 	if d.config.Line.Moves() {
@@ -42,14 +42,18 @@ func (d *daemon) startFronts(google *gcptest.Server) (map[string]netip.Addr, err
 		if host == "" {
 			continue
 		}
-		front, err := gcptest.NewDNSFront(google, path, cluster.Server(), d.toAPI())
+		front, err := gcptest.NewDNSFront(google, path, d.cluster.Server(), toAPI(d.cluster))
 		if err != nil {
 			return nil, fmt.Errorf("start the DNS endpoint of %s: %w", name, err)
 		}
 		byHost[host], names[host], hosts = front, topology.GoogleFront, append(hosts, host)
 	}
-	if len(hosts) == 0 {
-		return names, nil
+	var err error
+	if d.gateway, err = d.newGateway(google); err != nil {
+		return nil, err
+	}
+	for _, host := range gatewayHosts() {
+		byHost[host], names[host], hosts = d.gateway, topology.GoogleFront, append(hosts, host)
 	}
 	certificate, err := d.publicCertificate(hosts)
 	if err != nil {
@@ -91,13 +95,13 @@ func byName(fronts map[string]http.Handler) http.Handler {
 	})
 }
 
-// toAPI is the way of Google's front ends to the API server.
-func (d *daemon) toAPI() *http.Transport {
+// toAPI is the way of Google's front ends to an API server.
+func toAPI(c *cluster.Cluster) *http.Transport {
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(d.cluster.CA())
+	roots.AppendCertsFromPEM(c.CA())
 	return &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots},
-		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return d.cluster.DialAPI(ctx) },
+		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return c.DialAPI(ctx) },
 	}
 }
 

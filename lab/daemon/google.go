@@ -7,13 +7,15 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"time"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"causeway/internal/gcptest"
+	"causeway/lab/cluster"
 	"causeway/lab/dataplane"
+	"causeway/lab/netns"
 	"causeway/lab/place"
 	"causeway/lab/topology"
 )
@@ -29,8 +31,8 @@ const operationTime = time.Second
 
 // startGoogle starts the emulator of Google's APIs and returns its base URL, which is
 // the same on the machine, in the VPC and with each consumer: a loopback port of each.
-func (d *daemon) startGoogle(tokens []string) (string, error) {
-	server, err := gcptest.New(gcptest.Options{OperationTime: operationTime, Tokens: tokens})
+func (d *daemon) startGoogle() (string, error) {
+	server, err := gcptest.New(gcptest.Options{OperationTime: operationTime, Tokens: []string{d.tokens.owner}})
 	if err != nil {
 		return "", fmt.Errorf("start the emulator: %w", err)
 	}
@@ -48,6 +50,12 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 			return "", err
 		}
 	}
+	if d.second != nil {
+		if err := server.SetClusterCA(topology.Project, topology.Location, topology.SecondCluster, d.second.CA()); err != nil {
+			return "", err
+		}
+	}
+	server.AddPrincipal(d.tokens.alice, "user:"+Alice)
 	if err := d.startPlane(server); err != nil {
 		return "", err
 	}
@@ -70,7 +78,7 @@ func (d *daemon) startGoogle(tokens []string) (string, error) {
 		}
 		listeners = append(listeners, l)
 	}
-	served := &http.Server{Handler: Control(server, d.plane, d.exchange), ReadHeaderTimeout: 10 * time.Second}
+	served := &http.Server{Handler: Control(server, Beside{Plane: d.plane, Exchange: d.exchange, Gateway: d.gateway}), ReadHeaderTimeout: 10 * time.Second}
 	for _, l := range listeners {
 		go func() {
 			if err := served.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -117,12 +125,9 @@ func (d *daemon) startPlane(google *gcptest.Server) error {
 
 // startLoadBalancers runs the stand-in for Google's load-balancer controllers.
 func (d *daemon) startLoadBalancers() error {
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(d.place.Keys(), "load-balancer.kubeconfig"))
+	config, err := provider(d.cluster, d.spaces[topology.Master])
 	if err != nil {
 		return fmt.Errorf("start the load-balancer stand-in: %w", err)
-	}
-	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return d.spaces[topology.Master].Dial(ctx, network, address)
 	}
 	controller, err := gcptest.NewILBController(d.google, topology.Project, topology.Region, config)
 	if err != nil {
@@ -141,11 +146,12 @@ func (d *daemon) startLoadBalancers() error {
 	return nil
 }
 
-func keys(tokens map[string]string) []string {
-	var list []string
-	for token := range tokens {
-		list = append(list, token)
+// provider is how Google's own controllers reach a cluster.
+func provider(c *cluster.Cluster, space *netns.Space) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig("load-balancer"))
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(list)
-	return list
+	config.Dial = space.Dial
+	return config, nil
 }

@@ -18,7 +18,7 @@ import (
 func ask(t *testing.T, plane *dataplane.Plane, google *gcptest.Server, verb, path, body string) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Control(google, plane, nil).ServeHTTP(w, httptest.NewRequest(verb, path, strings.NewReader(body)))
+	Control(google, Beside{Plane: plane}).ServeHTTP(w, httptest.NewRequest(verb, path, strings.NewReader(body)))
 	text, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		t.Fatal(err)

@@ -142,6 +142,13 @@ func (s *Space) Listen(network, address string) (net.Listener, error) {
 	return l, err
 }
 
+// ListenPacket is Listen for packets.
+func (s *Space) ListenPacket(network, address string) (net.PacketConn, error) {
+	var c net.PacketConn
+	err := s.Do(func() (err error) { c, err = net.ListenPacket(network, address); return err })
+	return c, err
+}
+
 // Dial connects from the namespace. The address must be an IP address: a name
 // would be looked up by another thread, outside.
 func (s *Space) Dial(ctx context.Context, network, address string) (net.Conn, error) {

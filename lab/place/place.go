@@ -64,6 +64,12 @@ func (p Place) Audit() string { return p.Log("audit") }
 // AdminKubeconfig is a cluster admin's kubeconfig that works on the machine itself.
 func (p Place) AdminKubeconfig() string { return filepath.Join(p.Run, "admin.kubeconfig") }
 
+// SecondKubeconfig is that of the second cluster of a fleet.
+func (p Place) SecondKubeconfig() string { return filepath.Join(p.Run, "admin-second.kubeconfig") }
+
+// AliceToken is the file of the Google access token of somebody without rights.
+func (p Place) AliceToken() string { return filepath.Join(p.Run, "access-token-alice") }
+
 // Env is a file for the shell to source.
 func (p Place) Env() string { return filepath.Join(p.Run, "env") }
 
@@ -75,3 +81,9 @@ func (p Place) Hosts(namespace string) string {
 
 // Roots is a bundle of root certificates for those who call Google's front ends.
 func (p Place) Roots() string { return filepath.Join(p.Run, "roots.crt") }
+
+// Resolv is the resolver's file of the machines of a namespace; none where they are told
+// names by their hosts file alone.
+func (p Place) Resolv(namespace string) string {
+	return filepath.Join(p.Run, "names", namespace+".resolv")
+}

@@ -30,7 +30,7 @@ func (s *Site) Take(ctx context.Context) (Picture, error) {
 	if err != nil {
 		return Picture{}, err
 	}
-	cluster, err := s.listing(ctx)
+	cluster, err := s.listing(ctx, s.Provider())
 	return Picture{Cloud: string(cloud), Cluster: cluster}, err
 }
 
@@ -76,14 +76,14 @@ func objects(cloud string) []string {
 // fleeting are kinds that come and go by themselves.
 var fleeting = []string{"events", "events.events.k8s.io", "componentstatuses", "endpoints"}
 
-// listing lists every object of the cluster of every kind that can be listed.
-func (s *Site) listing(ctx context.Context) ([]string, error) {
-	kinds := s.Run(ctx, s.Provider(), "kubectl", "api-resources", "--verbs=list", "-o", "name")
+// listing lists every object of an admin's cluster of every kind that can be listed.
+func (s *Site) listing(ctx context.Context, admin Who) ([]string, error) {
+	kinds := s.Run(ctx, admin, "kubectl", "api-resources", "--verbs=list", "-o", "name")
 	if err := kinds.Want(0); err != nil {
 		return nil, err
 	}
 	names := slices.DeleteFunc(strings.Fields(kinds.Stdout), func(name string) bool { return slices.Contains(fleeting, name) })
-	got := s.Run(ctx, s.Provider(), "kubectl", "get", strings.Join(names, ","), "--all-namespaces", "--ignore-not-found", "-o",
+	got := s.Run(ctx, admin, "kubectl", "get", strings.Join(names, ","), "--all-namespaces", "--ignore-not-found", "-o",
 		`jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.generation}{"\n"}{end}`)
 	if err := got.Want(0); err != nil {
 		return nil, err

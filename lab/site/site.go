@@ -3,6 +3,8 @@
 // of their own, the provider's own staff who see cluster and cloud from outside. The demo and the end-to-end
 // tests share it. It starts and judges; it does not bring the lab up or down.
 //
+// Those of a fleet are in fleet.go.
+//
 //	s, err := site.Open(place, state, site.Tools{Causeway: "../bin/causeway", Script: "../scripts/verify.sh"}, dir)
 //	got := s.Run(ctx, s.Far(home), "kubectl", "get", "nodes")
 package site
@@ -81,6 +83,9 @@ func open(p place.Place, state daemon.State, tools Tools, dir string, whole bool
 	names := []string{topology.Far, topology.VPC}
 	for _, c := range config.Line.Consumers() {
 		names = append(names, c.Namespace)
+	}
+	if config.Line.Fleet() {
+		names = append(names, topology.SecondSpace)
 	}
 	for _, name := range names {
 		if s.spaces[name], err = netns.Open(name); err != nil {
@@ -198,11 +203,9 @@ func (s *Site) Command(ctx context.Context, w Who, args ...string) *exec.Cmd {
 		}
 	}
 	args = append([]string{path}, args[1:]...)
-	hosts := ""
-	if w.space != nil && exists(s.Place.Hosts(w.space.Name)) {
-		hosts = s.Place.Hosts(w.space.Name)
-		// In mounts of its own the network's names are the machine's.
-		args = append([]string{"/bin/sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, hosts}, args...)
+	hosts := w.space != nil && exists(s.Place.Hosts(w.space.Name))
+	if hosts {
+		args = append(s.named(w.space.Name), args...)
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = w.Home
@@ -210,13 +213,24 @@ func (s *Site) Command(ctx context.Context, w Who, args ...string) *exec.Cmd {
 		"PATH=" + filepath.Dir(s.Tools.Causeway) + ":" + filepath.Dir(s.Place.Bin("x")) + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, w.env...)
 	// A group of its own: a Ctrl-C at the terminal reaches it through ctx, once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if hosts != "" {
+	if hosts {
 		cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS // Go makes its mounts private with this flag
 		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+s.Place.Roots())
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
+}
+
+// named is what stands before a command for which, in mounts of its own, the network's
+// names are the machine's.
+func (s *Site) named(namespace string) []string {
+	script := `mount --bind "$0" /etc/hosts && exec "$@"`
+	if resolv := s.Place.Resolv(namespace); exists(resolv) {
+		script = `mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"`
+		return []string{"/bin/sh", "-c", script, s.Place.Hosts(namespace), resolv}
+	}
+	return []string{"/bin/sh", "-c", script, s.Place.Hosts(namespace)}
 }
 
 func exists(path string) bool {

@@ -116,7 +116,7 @@ func (l *Lab) startGoogle() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("start the emulator: %w", err)
 	}
-	served := &http.Server{Handler: daemon.Control(l.google, nil, nil), ReadHeaderTimeout: 10 * time.Second}
+	served := &http.Server{Handler: daemon.Control(l.google, daemon.Beside{}), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := served.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			l.note("the emulator ended: " + err.Error())

@@ -1,0 +1,84 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"causeway/internal/gcptest"
+	"causeway/lab/topology"
+)
+
+// Pod is whoever stands for a Pod of the fleet's second cluster: with an address of its
+// Pod range, its node's kube-proxy and the resolver of its Pods. Its home holds a
+// kubeconfig, none when empty.
+func (s *Site) Pod(name string, kubeconfig []byte) (Who, error) {
+	w := Who{Name: "pod", Home: filepath.Join(s.Dir, "pod-"+name), space: s.spaces[topology.SecondSpace]}
+	if w.space == nil {
+		return w, fmt.Errorf("find the second cluster: this lab's line has none")
+	}
+	if err := os.MkdirAll(filepath.Join(w.Home, ".kube"), 0o700); err != nil || kubeconfig == nil {
+		return w, err
+	}
+	return w, os.WriteFile(filepath.Join(w.Home, ".kube", "config"), kubeconfig, 0o600)
+}
+
+// Alice is somebody of the far side with a Google identity of her own, who may do nothing
+// until it is granted to her: her home holds her access token and a kubeconfig.
+func (s *Site) Alice(name string, kubeconfig []byte) (Who, error) {
+	w, err := s.Far(name, kubeconfig)
+	if err != nil {
+		return w, err
+	}
+	w.Name = "alice"
+	token, err := os.ReadFile(s.Place.AliceToken())
+	if err != nil {
+		return w, fmt.Errorf("find Alice's access token: %w", err)
+	}
+	file := filepath.Join(w.Home, "access-token")
+	return w.With("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=" + file), os.WriteFile(file, token, 0o600)
+}
+
+// SecondProvider is the provider's staff as admin of the second cluster.
+func (s *Site) SecondProvider() Who {
+	w := s.Provider().With("KUBECONFIG=" + s.Place.SecondKubeconfig())
+	w.Home = s.Dir
+	return w
+}
+
+// FailGateway has Connect Gateway fail in a documented way; "" ends that.
+func (s *Site) FailGateway(ctx context.Context, failure gcptest.GatewayFailure) error {
+	verb := http.MethodPut
+	if failure == "" {
+		verb = http.MethodDelete
+	}
+	_, err := s.control(ctx, verb, "gateway", failure)
+	return err
+}
+
+// TakeFleet is Take with the second cluster's objects, and without what Google's
+// importer itself puts into each member's cluster: that is not the exposure's.
+func (s *Site) TakeFleet(ctx context.Context) (Picture, error) {
+	p, err := s.Take(ctx)
+	if err != nil {
+		return p, err
+	}
+	second, err := s.listing(ctx, s.SecondProvider())
+	for _, line := range second {
+		p.Cluster = append(p.Cluster, topology.SecondCluster+": "+line)
+	}
+	p.Cluster = slices.DeleteFunc(p.Cluster, importers)
+	return p, err
+}
+
+// importers tells an object that comes with multi-cluster Services: the importer's own
+// namespace, and the kinds.
+func importers(line string) bool {
+	line = strings.TrimPrefix(line, topology.SecondCluster+": ")
+	return strings.Contains(line, " gke-mcs/") || strings.HasPrefix(line, "Namespace /gke-mcs ") ||
+		strings.Contains(line, ".net.gke.io ")
+}
