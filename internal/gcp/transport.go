@@ -161,9 +161,11 @@ func repeatable(r *http.Request) bool {
 	if strings.Contains(r.URL.Path, "/dns/v1/") && r.Method != http.MethodPost { // its PATCH sends whole values
 		return true
 	}
-	// A policy is written under its etag, and APIs are turned on, not toggled.
-	if strings.HasSuffix(r.URL.Path, ":setIamPolicy") || strings.HasSuffix(r.URL.Path, "/services:batchEnable") {
-		return true
+	// A policy is written under its etag, and APIs are turned on or off, not toggled.
+	for _, write := range []string{":setIamPolicy", "/services:batchEnable", ":disable"} {
+		if strings.HasSuffix(r.URL.Path, write) {
+			return true
+		}
 	}
 	return onlyReads(r)
 }
