@@ -62,6 +62,7 @@ type fleetList struct {
 	Number      int64         `json:"number"`
 	Memberships []fleetMember `json:"memberships"`
 	Unreachable []string      `json:"unreachable,omitempty"` // locations that did not answer
+	Off         bool          `json:"off,omitempty"`         // GKE Hub's API is off: there is no fleet
 }
 
 // fleetMember is one membership, as a network engineer asks for it.
@@ -138,7 +139,7 @@ func readFleet(ctx context.Context, google *gcp.Cloud, ref exposer.ClusterRef, p
 
 // listFleet makes the answer of a fleet; alone says that only its cluster is asked for.
 func listFleet(f *fleet.Fleet, alone bool) fleetList {
-	list := fleetList{Project: f.Project.ID, Number: f.Project.Number, Memberships: []fleetMember{}, Unreachable: f.Unreachable}
+	list := fleetList{Project: f.Project.ID, Number: f.Project.Number, Memberships: []fleetMember{}, Unreachable: f.Unreachable, Off: f.Off}
 	for _, m := range f.Members {
 		if alone && (f.Member == nil || m.Name != f.Member.Name) {
 			continue
@@ -150,7 +151,11 @@ func listFleet(f *fleet.Fleet, alone bool) fleetList {
 }
 
 func (a *app) showMemberships(list fleetList) {
-	fmt.Fprintf(a.out, "fleet of project %s (%d), %s\n", list.Project, list.Number, plural(len(list.Memberships), "membership"))
+	off := ""
+	if list.Off {
+		off = ": GKE Hub's API is off, so there is no fleet"
+	}
+	fmt.Fprintf(a.out, "fleet of project %s (%d), %s%s\n", list.Project, list.Number, plural(len(list.Memberships), "membership"), off)
 	if len(list.Memberships) == 0 {
 		return
 	}
