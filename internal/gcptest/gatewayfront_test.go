@@ -50,6 +50,10 @@ func TestTheGatewayAsksAsTheCaller(t *testing.T) {
 	fail := func(failure GatewayFailure) func(*Server, *GatewayFront) {
 		return func(_ *Server, f *GatewayFront) { f.Fail(failure) }
 	}
+	viewer := func(g *Server, _ *GatewayFront) {
+		g.SetPolicy("lab-project", Binding{Role: "roles/gkehub.gatewayAdmin", Members: []string{"user:alice@example.com"}},
+			Binding{Role: "roles/container.viewer", Members: []string{"user:alice@example.com"}})
+	}
 	agent := func(_ *Server, f *GatewayFront) { f.Agent = agentToken }
 	many := func(n int) []string {
 		var groups []string
@@ -71,6 +75,9 @@ func TestTheGatewayAsksAsTheCaller(t *testing.T) {
 		"the version":                                       {nil, "GET", gatewayGKE + "/version", alice, "", 200, "GET /version as alice@example.com"},
 		"no path at the cluster":                            {nil, "GET", gatewayGKE, alice, "", 200, "GET / as alice@example.com"},
 		"who has IAM's right at the cluster needs no RBAC":  {nil, "GET", gatewayGKE + "/api/v1/pods", Token, "", 200, `["system:masters"]`},
+		"a viewer of the cluster's may read":                {viewer, "GET", gatewayGKE + "/api/v1/pods", alice, "", 200, `["system:masters"]`},
+		"but no secret":                                     {viewer, "GET", gatewayGKE + "/api/v1/secrets", alice, "", 200, "in [] by"},
+		"nor write":                                         {viewer, "POST", gatewayGKE + "/api/v1/pods", alice, "", 200, "in [] by"},
 		"which a path of no resource has not":               {nil, "GET", gatewayGKE + "/version", Token, "", 200, "in [] by"},
 		"by the agent, IAM counts for nothing":              {agent, "POST", gatewayOld + "/api/v1/namespaces", Token, "", 200, `in [] by Bearer ` + agentToken},
 		"a cluster elsewhere":                               {agent, "GET", gatewayFar + "/version", alice, "", 200, "as alice@example.com in [] by Bearer " + agentToken},

@@ -32,6 +32,14 @@ var permissionsOf = map[string]string{
 	"container.clusters":          "connect create delete get list update",
 	"container.operations":        "get list",
 	"container.thirdPartyObjects": "create delete get list update",
+	// What GKE asks for inside of a cluster, as far as somebody meets it here.
+	"container.clusterRoleBindings": "create delete get list update", "container.clusterRoles": "bind create delete escalate get list update",
+	"container.configMaps": "create delete get list update", "container.deployments": "create delete get list update",
+	"container.namespaces": "create delete get list update", "container.nodes": "get list",
+	"container.pods":         "attach create delete exec get getLogs list portForward update",
+	"container.roleBindings": "create delete get list update", "container.roles": "bind create delete escalate get list update",
+	"container.secrets": "create delete get list update", "container.serviceAccounts": "create createToken delete get list update",
+	"container.services": "create delete get list proxy update",
 
 	"compute.addresses": "get list", "compute.firewalls": "get list", "compute.forwardingRules": "get list", "compute.networks": "get list",
 	"compute.routers": "get list", "compute.routes": "get list", "compute.subnetworks": "get list",
@@ -59,11 +67,15 @@ var predefined = map[string]map[string]string{
 	"roles/gkehub.gatewayEditor": {"gkehub.gateway": "delete generateCredentials get patch post put", "gkehub.memberships": "get", "serviceusage.services": "get"},
 	"roles/gkehub.gatewayReader": {"gkehub.gateway": "generateCredentials get", "gkehub.memberships": "get", "serviceusage.services": "get"},
 
-	"roles/container.admin":         {"container.clusters": "*", "container.operations": "*", "container.thirdPartyObjects": "*", "resourcemanager.projects": "get list"},
+	"roles/container.admin": {"container.clusters": "*", "container.operations": "*", "container.thirdPartyObjects": "*",
+		"container.configMaps": "*", "container.deployments": "*", "container.namespaces": "*", "container.nodes": "*", "container.pods": "*", "container.secrets": "*", "container.serviceAccounts": "*", "container.services": "*",
+		"container.clusterRoleBindings": "*", "container.clusterRoles": "*", "container.roleBindings": "*", "container.roles": "*", "resourcemanager.projects": "get list"},
 	"roles/container.clusterAdmin":  {"container.clusters": "create delete get list update", "container.operations": "*", "resourcemanager.projects": "get list"},
 	"roles/container.clusterViewer": {"container.clusters": "get list", "resourcemanager.projects": "get list"},
-	"roles/container.developer":     {"container.clusters": "connect get list", "container.operations": "*", "container.thirdPartyObjects": "*", "resourcemanager.projects": "get list"},
-	"roles/container.viewer":        {"container.clusters": "connect get list", "container.operations": "*", "container.thirdPartyObjects": "get list", "resourcemanager.projects": "get list"},
+	"roles/container.developer": {"container.clusters": "connect get list", "container.operations": "*", "container.thirdPartyObjects": "*",
+		"container.configMaps": "*", "container.deployments": "*", "container.namespaces": "*", "container.nodes": "*", "container.pods": "*", "container.secrets": "*", "container.serviceAccounts": "*", "container.services": "*", "resourcemanager.projects": "get list"},
+	"roles/container.viewer": {"container.clusters": "connect get list", "container.operations": "*", "container.thirdPartyObjects": "get list",
+		"container.configMaps": "get list", "container.deployments": "get list", "container.namespaces": "get list", "container.nodes": "get list", "container.pods": "get list", "container.serviceAccounts": "get list", "container.services": "get list", "resourcemanager.projects": "get list"},
 
 	"roles/compute.networkViewer": {"compute.addresses": "*", "compute.firewalls": "*", "compute.forwardingRules": "*", "compute.networks": "*",
 		"compute.routers": "*", "compute.routes": "*", "compute.subnetworks": "*", "resourcemanager.projects": "get list", "serviceusage.services": "get list"},
