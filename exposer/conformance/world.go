@@ -54,6 +54,8 @@ type World struct {
 	GoogleToken, ClusterToken string
 	// Refuse lets a test refuse requests to the cluster before they are sent.
 	Refuse func(*http.Request) error
+	// Answer lets a test change what the cluster answers.
+	Answer func(*http.Request, *http.Response) error
 	// Others are the methods of exposures that this one stands on.
 	Others []exposer.Method
 	// Clusters are further clusters, by the addresses of their control planes; every
@@ -263,7 +265,11 @@ func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	return c.next.RoundTrip(r)
+	answer, err := c.next.RoundTrip(r)
+	if err == nil && c.w.Answer != nil {
+		err = c.w.Answer(r, answer)
+	}
+	return answer, err
 }
 
 // kinds that an exposure may leave behind, in any namespace or in none.
