@@ -12,17 +12,17 @@ func Follow(ctx context.Context, exposure Exposure, now func() time.Time, note f
 	if err != nil || plan.Empty() {
 		return err
 	}
-	_, err = Apply(ctx, plan, Run{Spec: exposure.Spec(), Records: unrecorded{}, Lock: exposure.Lock, Progress: told(note), Now: now})
+	_, err = Apply(ctx, plan, Run{Spec: exposure.Spec(), Records: Unrecorded{}, Lock: exposure.Lock, Progress: told(note), Now: now})
 	return err
 }
 
-// unrecorded keeps no record.
-type unrecorded struct{}
+// Unrecorded is Records that keep none.
+type Unrecorded struct{}
 
 // Load, Save and Forget do nothing.
-func (unrecorded) Load(context.Context, Spec) (Record, error) { return Record{}, nil }
-func (unrecorded) Save(context.Context, Record, bool) error   { return nil }
-func (unrecorded) Forget(context.Context, Spec) error         { return nil }
+func (Unrecorded) Load(context.Context, Spec) (Record, error) { return Record{}, nil }
+func (Unrecorded) Save(context.Context, Record, bool) error   { return nil }
+func (Unrecorded) Forget(context.Context, Spec) error         { return nil }
 
 // told is a Progress that is one step's notes.
 type told func(string)

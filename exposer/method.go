@@ -72,7 +72,8 @@ func remember(exposure Exposure, record Record) {
 // Halved is an exposure of which somebody else makes the other half.
 type Halved interface {
 	// Half says what is missing, and gives an endpoint by which certificate and
-	// identity can be handed over meanwhile; "" when the exposure is whole.
+	// identity can be handed over meanwhile, where there is one; "" when the exposure
+	// is whole.
 	Half() (missing string, meanwhile Endpoint)
 }
 
@@ -86,7 +87,7 @@ func half(exposure Exposure) (string, Endpoint) {
 
 // endpointOf is an exposure's endpoint, or the one that stands for it meanwhile.
 func endpointOf(ctx context.Context, exposure Exposure) (Endpoint, error) {
-	if missing, meanwhile := half(exposure); missing != "" {
+	if missing, meanwhile := half(exposure); missing != "" && meanwhile.URL != "" {
 		return meanwhile, nil
 	}
 	return exposure.Endpoint(ctx)

@@ -171,7 +171,11 @@ func (s *session) showApplied(result exposer.Applied) {
 		fmt.Fprintln(out)
 	}
 	if result.Missing != "" {
-		fmt.Fprintf(out, "%s\n\nfor the consumer:\n  %s\nto undo all of it:\n  %s\n", result.Missing, s.again("handoff"), s.again("destroy"))
+		fmt.Fprintf(out, "%s\n\n", result.Missing)
+		if s.spec.Method == "psc" {
+			fmt.Fprintf(out, "for the consumer:\n  %s\n", s.again("handoff"))
+		}
+		fmt.Fprintf(out, "to undo all of it:\n  %s\n", s.again("destroy"))
 		return
 	}
 	fmt.Fprintf(out, "endpoint     %s\n", result.Endpoint.URL)

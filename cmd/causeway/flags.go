@@ -19,6 +19,7 @@ type common struct {
 	psc          exposer.PSC
 	dns          exposer.DNS
 	gateway      exposer.Gateway
+	mcs          exposer.MCS
 	fleet        fleetValues
 	consumer     exposer.Consumer
 	makeVPN      bool // --vpn
@@ -53,6 +54,7 @@ const (
 	aboutDNS      = "dns: the cluster's DNS endpoint"
 	aboutFleet    = "gateway, mcs: the fleet"
 	aboutGateway  = "gateway: who is let in"
+	aboutMCS      = "mcs: what is exported, and to whom"
 	aboutAccess   = "Rights and token of the kubeconfig"
 	aboutFile     = "The kubeconfig file"
 	aboutReach    = "How causeway reaches Google and the cluster"
@@ -92,6 +94,7 @@ func (c *common) methodFlags(cmd *cobra.Command) {
 	c.dnsFlags(cmd)
 	c.fleetFlags(cmd)
 	c.gatewayFlags(cmd)
+	c.mcsFlags(cmd)
 	c.accessFlags(cmd, false)
 }
 

@@ -109,6 +109,11 @@ func (c *common) overlay(cmd *cobra.Command, spec *exposer.Spec) {
 			spec.Gateway = &exposer.Gateway{}
 		}
 		c.overlayGateway(spec.Gateway, take)
+	case "mcs":
+		if spec.MCS == nil {
+			spec.MCS = &exposer.MCS{}
+		}
+		c.overlayMCS(spec.MCS, take)
 	case "psc":
 		if spec.PSC == nil {
 			spec.PSC = &exposer.PSC{}

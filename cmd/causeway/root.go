@@ -37,6 +37,8 @@ const methodsHelp = `METHOD is one of
          needs no line, and opens no network
   gateway  Connect Gateway: Google's front end knows the cluster by its fleet, IAM
          says who gets in; needs no line, opens no network
+  mcs    nginx of an exposure by ilb, or any Service, exported to the other clusters
+         of a fleet by multi-cluster Services: no far side outside Google Cloud
 `
 
 const rootLong = `causeway makes the API server of a private GKE cluster reachable, privately,
@@ -95,7 +97,7 @@ func (a *app) root() *cobra.Command {
 		verbs []*cobra.Command
 	}{
 		{"Make and undo", []*cobra.Command{a.planCommand(), a.renderCommand(), a.applyCommand(), a.destroyCommand()}},
-		{"Look and understand", []*cobra.Command{a.detectCommand(), a.verifyCommand(), a.statusCommand(), a.gatewayCommand(), a.explainCommand(), a.versionCommand()}},
+		{"Look and understand", []*cobra.Command{a.detectCommand(), a.verifyCommand(), a.statusCommand(), a.gatewayCommand(), a.mcsCommand(), a.explainCommand(), a.versionCommand()}},
 		{"Hand out", []*cobra.Command{a.kubeconfigCommand(), a.certsCommand(), a.handoffCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: part.title, Title: part.title})

@@ -61,25 +61,31 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 		Method: chosen, Progress: s.progress, By: name + "@" + host, Command: a.self(), From: c.from, Script: scripts.VerifySh(),
 		Google: exposer.GoogleClient{Impersonate: c.impersonate, TokenFile: c.tokenFile},
 		Story:  s.story, File: a.outputFile(c, spec), Hop: s.hop, Probe: probe.Options{Now: a.now, Getenv: a.getenv, MinDaysLeft: 14},
-		Deps: exposer.Deps{Google: google, Consumer: consumer, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv, Dial: a.dial,
-			Siblings: exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}.Siblings,
-			Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
-				o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story,
-					Holder: kube.HolderName(name, host, os.Getpid()), Ended: kube.EndedHere(host)}
-				if o.Kubeconfig == "" {
-					o.Kubeconfig = a.getenv("KUBECONFIG")
-				}
-				if home := a.getenv("HOME"); o.Kubeconfig == "" && home != "" {
-					o.Kubeconfig = filepath.Join(home, ".kube", "config")
-				}
-				return kube.Connect(ctx, o)
-			}},
+		Deps: s.deps(google, consumer, config),
 		Records: func(x exposer.Exposure) exposer.Records {
 			return exposer.RecordsOf(exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}, x)
 		},
 	}
-	s.job.Deps.Open = s.other
 	return s, nil
+}
+
+// deps are what methods get from outside.
+func (s *session) deps(google, consumer *gcp.Cloud, config gcp.Config) exposer.Deps {
+	a := s.app
+	name, host := a.whoami()
+	return exposer.Deps{Google: google, Consumer: consumer, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv, Dial: a.dial, Open: s.other,
+		Siblings: exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}.Siblings,
+		Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
+			o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story,
+				Holder: kube.HolderName(name, host, os.Getpid()), Ended: kube.EndedHere(host)}
+			if o.Kubeconfig == "" {
+				o.Kubeconfig = a.getenv("KUBECONFIG")
+			}
+			if home := a.getenv("HOME"); o.Kubeconfig == "" && home != "" {
+				o.Kubeconfig = filepath.Join(home, ".kube", "config")
+			}
+			return kube.Connect(ctx, o)
+		}}
 }
 
 // google opens the door to Google as somebody.

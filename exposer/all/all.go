@@ -7,11 +7,12 @@ import (
 	"causeway/exposer/dns"
 	"causeway/exposer/gateway"
 	"causeway/exposer/ilb"
+	"causeway/exposer/mcs"
 	"causeway/exposer/psc"
 	"causeway/exposer/route"
 )
 
 // Methods returns every method, in the order in which help texts show them.
 func Methods() []exposer.Method {
-	return []exposer.Method{ilb.Method{}, route.Method{}, psc.Method{}, dns.Method{}, gateway.Method{}}
+	return []exposer.Method{ilb.Method{}, route.Method{}, psc.Method{}, dns.Method{}, gateway.Method{}, mcs.Method{}}
 }

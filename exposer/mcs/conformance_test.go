@@ -1,12 +1,19 @@
 package mcs
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
+	"io"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
@@ -78,6 +85,7 @@ func withHost(t testing.TB, w *conformance.World) {
 	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
 		t.Fatal(err)
 	}
+	w.Answer = func(r *http.Request, answer *http.Response) error { return ownExports(r, answer, host.Spec.Namespace) }
 	for _, api := range []string{"multiclusterservicediscovery", "trafficdirector", "dns"} { // the fleet itself is there
 		w.Google.Disable("lab-project", api+".googleapis.com")
 	}
@@ -88,6 +96,27 @@ func withHost(t testing.TB, w *conformance.World) {
 			t.Error(err)
 		}
 	})
+}
+
+// ownExports leaves the exports of tests that run at the same time out of an answer:
+// they have the cluster in common, and a fleet each.
+func ownExports(r *http.Request, answer *http.Response, namespace string) error {
+	if r.URL.Path != "/apis/net.gke.io/v1/serviceexports" || answer.StatusCode != http.StatusOK {
+		return nil
+	}
+	defer answer.Body.Close()
+	var list map[string]any
+	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil {
+		return err
+	}
+	items, _ := list["items"].([]any)
+	list["items"] = slices.DeleteFunc(items, func(one any) bool {
+		space, _, _ := unstructured.NestedString(one.(map[string]any), "metadata", "namespace")
+		return space != namespace
+	})
+	text, err := json.Marshal(list)
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return err
 }
 
 func world() conformance.Options {
