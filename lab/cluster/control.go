@@ -112,8 +112,8 @@ anonymous:
   - path: /healthz
 `
 
-// audit logs who came, from where, and what for: the lab's user and the
-// ServiceAccounts outside kube-system, once a request.
+// audit logs who came, from where, and what for: the lab's user, Connect
+// Gateway, and the ServiceAccounts outside kube-system, once a request.
 const audit = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
@@ -121,7 +121,7 @@ rules:
 - level: None
   userGroups: ["system:serviceaccounts:kube-system"]
 - level: Metadata
-  users: ["owner@example.com"]
+  users: ["user@example.com", "connect-gateway"]
 - level: Metadata
   userGroups: ["system:serviceaccounts"]
 - level: None

@@ -86,3 +86,11 @@ func TestControlTellsAndTroublesTheEmulator(t *testing.T) {
 		t.Errorf("without the fault: %d, want 200", status)
 	}
 }
+
+// Whom the API server takes the lab's token for, and whom the emulator does, must be
+// one: through Connect Gateway the emulator's word counts.
+func TestTheOwnerIsTheEmulatorsOperator(t *testing.T) {
+	if "user:"+Owner != gcptest.Owner {
+		t.Errorf("the lab's token is %s's at the API server, and %s's at Google", Owner, gcptest.Owner)
+	}
+}

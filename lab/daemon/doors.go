@@ -19,10 +19,10 @@ import (
 	"causeway/lab/topology"
 )
 
-// Owner is whom the lab's Google access token stands for; Alice is somebody else, who
+// Owner is whom the lab's Google access token stands for, the emulator's operator; Alice is somebody else, who
 // may do nothing anywhere until it is granted to her.
 const (
-	Owner = "owner@example.com"
+	Owner = "user@example.com"
 	Alice = "alice@example.com"
 )
 

@@ -60,19 +60,15 @@ func (s *Site) FailGateway(ctx context.Context, failure gcptest.GatewayFailure) 
 	return err
 }
 
-// TakeFleet is Take with the second cluster's objects, and without what Google's
-// importer itself puts into each member's cluster: that is not the exposure's.
-func (s *Site) TakeFleet(ctx context.Context) (Picture, error) {
-	p, err := s.Take(ctx)
-	if err != nil {
-		return p, err
-	}
+// withFleet adds the second cluster's objects to the first's, and leaves out what
+// Google's importer itself puts into each member's cluster: that is no exposure's, and
+// stays.
+func (s *Site) withFleet(ctx context.Context, first []string) ([]string, error) {
 	second, err := s.listing(ctx, s.SecondProvider())
 	for _, line := range second {
-		p.Cluster = append(p.Cluster, topology.SecondCluster+": "+line)
+		first = append(first, topology.SecondCluster+": "+line)
 	}
-	p.Cluster = slices.DeleteFunc(p.Cluster, importers)
-	return p, err
+	return slices.DeleteFunc(first, importers), err
 }
 
 // importers tells an object that comes with multi-cluster Services: the importer's own

@@ -16,6 +16,7 @@ import (
 
 	"causeway/internal/gcptest"
 	"causeway/lab/daemon"
+	"causeway/lab/topology"
 )
 
 // Picture is cloud and cluster at one moment, to be compared with another.
@@ -24,13 +25,16 @@ type Picture struct {
 	Cluster []string // an object a line, with uid and generation
 }
 
-// Take looks at cloud and cluster.
+// Take looks at cloud and cluster; at both clusters of a fleet.
 func (s *Site) Take(ctx context.Context) (Picture, error) {
 	cloud, err := s.control(ctx, http.MethodGet, "snapshot", nil)
 	if err != nil {
 		return Picture{}, err
 	}
 	cluster, err := s.listing(ctx, s.Provider())
+	if err == nil && s.spaces[topology.SecondSpace] != nil {
+		cluster, err = s.withFleet(ctx, cluster)
+	}
 	return Picture{Cloud: string(cloud), Cluster: cluster}, err
 }
 
