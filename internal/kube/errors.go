@@ -73,6 +73,9 @@ func codeOf(err error) string {
 	if errors.As(err, &coder) {
 		return coder.Code() // the credentials' source, say, knows better
 	}
+	if code := gatewayCode(err); code != "" {
+		return code
+	}
 	text := err.Error()
 	switch {
 	case apierrors.IsUnauthorized(err):
