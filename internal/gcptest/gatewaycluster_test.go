@@ -294,6 +294,11 @@ func (w *gatewayWorld) kubectl() {
 			w.Error(err)
 		}
 	}
+	w.front.Fail(FailResources)
+	expect(run("get", "ns", "--cache-dir", w.TempDir()), "the server doesn't have a resource type")
+	w.front.Fail(FailUnknown)
+	expect(run("get", "ns", "--cache-dir", w.TempDir()), "the server rejected our request for an unknown reason")
+	w.front.Fail("")
 	pods := w.client(alice, gatewayGKE).Resource(podsKind).Namespace(w.namespace)
 	w.until("rights", func() error { _, err := pods.Get(w.Context(), "web", metav1.GetOptions{}); return err })
 	expect(run("exec", "-v", "4", "web", "--", "hello"), "RemoteCommand fallback:", "failed to connect to the cluster's API Server with response (status=403 Forbidden", "Bad Request")

@@ -89,6 +89,9 @@ func (f *GatewayFront) rewrite(p *passage, out *httputil.ProxyRequest) {
 	out.Out.Header.Set("Authorization", "Bearer "+token)
 	out.Out.Header.Set("Impersonate-User", p.email)
 	out.Out.Header.Del("Impersonate-Group")
+	if f.failing() == FailResources { // newer clients ask for all in one
+		out.Out.Header.Set("Accept", "application/json")
+	}
 	for _, group := range p.groups {
 		out.Out.Header.Add("Impersonate-Group", group)
 	}
@@ -189,7 +192,7 @@ func (f *GatewayFront) reach(p *passage, method string) *Error {
 	p.cluster = s.objects[link]
 	failure := f.failing()
 	switch {
-	case failure != "" && (p.stream != "" || !failure.streamOnly()) && failure != FailTerminated:
+	case failure.strikes(p):
 		return failure.refusal(p)
 	case p.agent && f.Agent == "":
 		return FailNoAgent.refusal(p)

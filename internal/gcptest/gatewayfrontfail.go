@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 )
 
 // GatewayFailure is trouble of Connect Gateway, by the words of its troubleshooting pages.
 type GatewayFailure string
 
 // The failures that GatewayFront.Fail makes. Those of a stream strike no other request.
+// The pages that were read have the words of FailStreams, behind its code, and of
+// FailGroups in other languages only: those in English may be others.
 const (
 	FailNoAgent    GatewayFailure = "no active connections found for cluster (project: %s, membership: %s)"
 	FailAgent      GatewayFailure = "generic::failed_precondition: connection to agent failed"                     // streams
@@ -19,7 +22,10 @@ const (
 	FailStreams    GatewayFailure = "generic::resource_exhausted: the gateway's active_streams quota is exhausted" // streams
 	FailGroups     GatewayFailure = "The size of the groups returned under the gke-security-groups group exceeds the 8KB HTTP header size limit. Restructure the group hierarchy and try again."
 	FailURL        GatewayFailure = "The requested URL was not found on this server."
-	FailUnknown    GatewayFailure = "Bad Request" // "the server rejected our request for an unknown reason", as kubectl says it
+	// FailResources strikes the lists of resources alone: kubectl says "the server doesn't
+	// have a resource type" where it finds the groups and not what is in them.
+	FailResources GatewayFailure = "Not found."
+	FailUnknown   GatewayFailure = "Bad Request" // "the server rejected our request for an unknown reason", as kubectl says it
 )
 
 // Fail makes the gateway fail in that way from now on, until Fail("").
@@ -35,14 +41,26 @@ func (f *GatewayFront) failing() GatewayFailure {
 	return f.failure
 }
 
-func (g GatewayFailure) streamOnly() bool {
-	return g == FailAgent || g == FailTerminated || g == FailCluster || g == FailStreams
+// resourceLists are the paths at which an API server lists what a version of a group has.
+var resourceLists = regexp.MustCompile(`^/api/[^/]+/?$|^/apis/[^/]+/[^/]+/?$`)
+
+// strikes says whether the failure meets a request before it is passed on.
+func (g GatewayFailure) strikes(p *passage) bool {
+	switch g {
+	case "", FailTerminated:
+		return false
+	case FailAgent, FailCluster, FailStreams:
+		return p.stream != ""
+	case FailResources:
+		return resourceLists.MatchString(p.rest)
+	}
+	return true
 }
 
 // refusal is the answer with the failure's words. A passage is nil where none is known yet.
 func (g GatewayFailure) refusal(p *passage) *Error {
 	switch g {
-	case FailURL:
+	case FailURL, FailResources:
 		return &Error{Status: http.StatusNotFound, Message: string(g)}
 	case FailNoAgent:
 		return &Error{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf(string(g), p.number, p.id)}
