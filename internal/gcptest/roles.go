@@ -92,14 +92,14 @@ var predefined = map[string]map[string]string{
 func basicAllows(role, permission string) bool {
 	parts := strings.Split(permission, ".")
 	verb := parts[len(parts)-1]
-	reads := verb == "list" || verb == "use" || strings.HasPrefix(verb, "get")
+	reads := verb == "list" || verb == "get" || verb == "getIamPolicy" || parts[0] == "compute" && strings.HasPrefix(verb, "get")
 	switch role {
 	case "roles/owner":
 		return true
 	case "roles/editor":
 		return verb != "setIamPolicy" && !strings.HasPrefix(permission, "gkehub.gateway.") && (parts[0] != "iam" || reads)
 	case "roles/viewer":
-		return reads && verb != "use" && !strings.HasPrefix(permission, "gkehub.gateway.")
+		return reads && !strings.HasPrefix(permission, "gkehub.gateway.")
 	}
 	return false
 }
