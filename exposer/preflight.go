@@ -83,17 +83,32 @@ func CheckPermissions(google *gcp.Cloud, project string, permissions []string) P
 
 // roleFor names a predefined role that holds a permission.
 func roleFor(permission string) string {
-	switch {
-	case permission == "container.clusters.connect":
-		return "roles/container.viewer"
-	case permission == "container.clusters.update":
-		return "roles/container.clusterAdmin"
-	case strings.HasPrefix(permission, "container."):
-		return "roles/container.clusterViewer"
-	case strings.HasPrefix(permission, "compute.subnetworks."):
-		return "roles/compute.networkUser"
+	for _, one := range rolesFor {
+		if strings.HasPrefix(permission, one.prefix) {
+			return one.role
+		}
 	}
 	return "roles/compute.networkAdmin"
+}
+
+// rolesFor are the roles by what a permission begins with; the first one that fits
+// counts (IAM's reference of predefined roles).
+var rolesFor = []struct{ prefix, role string }{
+	{"container.clusters.connect", "roles/container.viewer"},
+	{"container.clusters.update", "roles/container.clusterAdmin"},
+	{"container.", "roles/container.clusterViewer"},
+	{"compute.subnetworks.", "roles/compute.networkUser"},
+	{"gkehub.gateway.stream", "roles/gkehub.gatewayAdmin"},
+	{"gkehub.gateway.", "roles/gkehub.gatewayEditor"},
+	{"gkehub.memberships.get", "roles/gkehub.viewer"},
+	{"gkehub.memberships.list", "roles/gkehub.viewer"},
+	{"gkehub.features.get", "roles/gkehub.viewer"},
+	{"gkehub.", "roles/gkehub.editor"},
+	{"serviceusage.services.enable", "roles/serviceusage.serviceUsageAdmin"},
+	{"serviceusage.", "roles/serviceusage.serviceUsageViewer"},
+	{"resourcemanager.projects.setIamPolicy", "roles/resourcemanager.projectIamAdmin"},
+	{"resourcemanager.projects.getIamPolicy", "roles/iam.securityReviewer"},
+	{"resourcemanager.", "roles/browser"},
 }
 
 // CheckRights asks the cluster what this identity may do there.
