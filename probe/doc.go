@@ -13,7 +13,8 @@
 // at a bad certificate; never print, store or return a token; and change nothing in
 // the cluster, unless Options.WatchChange asks for one ConfigMap that comes and goes.
 //
-// It knows no other package of causeway. Codes are explained in internal/explain.
+// It knows no other package of causeway but internal/explain, which explains the
+// codes and recognises what Connect Gateway says.
 //
 //	report, err := probe.Run(ctx, probe.Target{Kubeconfig: data}, probe.Options{}, nil)
 //	probe.Table(os.Stdout, report)

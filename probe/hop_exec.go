@@ -57,7 +57,7 @@ func (s *session) execOver(ctx context.Context, transport string, build func(*re
 		}
 		return pass("%s", detail)
 	}
-	return execFailure(err, transport, where)
+	return s.execRefused(ctx, execFailure(err, transport, where), err, s.execURL(target))
 }
 
 // execConfig differs from the session's in nothing but the ALPN list: an upgrade is

@@ -36,6 +36,7 @@ func (s *session) judgeVersion(got answer) Result {
 	var version struct{ GitVersion string }
 	if got.ok() && json.Unmarshal(got.body, &version) == nil && version.GitVersion != "" {
 		v := clip(version.GitVersion, 40)
+		s.release = v
 		return pass("kube-apiserver %s answers over %s", v, got.proto).fact("version", v).fact("http", got.proto)
 	}
 	// A refusal in the API server's own words is an answer from it: which credential

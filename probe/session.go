@@ -37,6 +37,7 @@ type session struct {
 	alpn      string // what the tls hop negotiated
 	times     Times
 	tokenEnd  expiry
+	release   string // of kube-apiserver: v1.33.1
 
 	clients map[string]*http.Client
 	quiet   string // path of a collection that may be listed and watched, or ""
