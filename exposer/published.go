@@ -47,7 +47,8 @@ func ReadPublished(path string) (Published, error) {
 	}
 	beside := filepath.Join(filepath.Dir(path), p.File)
 	if p.config, err = kubeconfig.Read(beside); err != nil {
-		return p, fmt.Errorf("read the producer's kubeconfig: %w", err)
+		return p, &SpecError{Problems: []FieldProblem{{Field: "psc.consume", code: "CW-PSC-HANDED",
+			Text: fmt.Sprintf("has no good kubeconfig beside it, from which the identity comes: %v", err)}}}
 	}
 	return p, nil
 }

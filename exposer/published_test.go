@@ -32,7 +32,7 @@ func TestWhatAProducerHandsOver(t *testing.T) {
 		"no YAML":                     {text: "}{", config: "x", code: "CW-SPEC-INVALID", want: "is no psc.yaml"},
 		"a field that nobody knows":   {text: goodPublished + "token: abc\n", config: "x", code: "CW-SPEC-INVALID", want: "is no psc.yaml"},
 		"one without its attachment":  {text: strings.Replace(goodPublished, "attachment:", "# ", 1), config: "x", code: "CW-SPEC-INVALID", want: "is no psc.yaml"},
-		"without the kubeconfig":      {text: goodPublished, want: "the producer's kubeconfig"},
+		"without the kubeconfig":      {text: goodPublished, code: "CW-PSC-HANDED", want: "has no good kubeconfig beside it"},
 		"none, and nothing to be had": {code: "CW-SPEC-INVALID", want: "can't be read"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ type PSC struct {
 	Exposure  string   `json:"exposure,omitempty"`  // of ilb, that is published; default: the cluster's name
 	NATSubnet string   `json:"natSubnet,omitempty"` // default: causeway-NAME-nat; one that exists is used
 	NATRange  string   `json:"natRange,omitempty"`  // CIDR of the one to be made
+	Through   string   `json:"through,omitempty"`   // rest or crd: who makes the service attachment
 	Accept    string   `json:"accept,omitempty"`    // manual or automatic
 	Consumers []string `json:"consumers,omitempty"` // PROJECT, or a network's or an endpoint's path; with =LIMIT behind it
 	Reject    []string `json:"reject,omitempty"`    // the same, without a limit
@@ -38,6 +39,12 @@ const (
 	AcceptAutomatic = "automatic"
 )
 
+// Ways by which the service attachment is made.
+const (
+	ThroughREST = "rest" // by causeway, at Google
+	ThroughCRD  = "crd"  // by GKE, from an object in the cluster
+)
+
 // DefaultConsumerLimit is how many endpoints a consumer may have where nobody says
 // otherwise.
 const DefaultConsumerLimit = 10
@@ -50,6 +57,7 @@ func (o *PSC) withDefaults(exposure, cluster string) PSC {
 	fill(&part.Accept, AcceptManual)
 	if part.Consume == "" {
 		fill(&part.Exposure, cluster)
+		fill(&part.Through, ThroughREST)
 		fill(&part.NATSubnet, "causeway-"+exposure+"-nat")
 	}
 	if part.Consumer != nil {
@@ -99,12 +107,13 @@ func (v *validator) psc(o PSC) {
 		if o.Consumer == nil {
 			v.add("psc.consumer", "is missing: with a producer's file, say where the endpoint goes (--consumer-project, --consumer-network, --consumer-subnet)")
 		}
-		if o.Exposure != "" || o.NATSubnet != "" || o.NATRange != "" || len(o.Consumers)+len(o.Reject) > 0 {
+		if o.Exposure != "" || o.NATSubnet != "" || o.NATRange != "" || o.Through != "" || len(o.Consumers)+len(o.Reject) > 0 {
 			v.add("psc.consume", "is the consumer's half alone: it can't go with what the producer decides")
 		}
 	} else {
 		v.form("psc.exposure", o.Exposure, nameForm, "must be the name of an exposure by ilb")
 		v.form("psc.natSubnet", o.NATSubnet, resourceForm, "must be a subnet's name")
+		v.one("psc.through", o.Through, []string{ThroughREST, ThroughCRD})
 	}
 	if o.NATRange != "" {
 		if p, err := netip.ParsePrefix(o.NATRange); err != nil || !p.Addr().Is4() || p.Masked() != p || p.Bits() > 29 {
@@ -117,6 +126,10 @@ func (v *validator) psc(o PSC) {
 	}
 	v.consumers("psc.consumers", o.Consumers)
 	v.consumers("psc.reject", o.Reject)
+	if o.Through == ThroughCRD {
+		v.projects("psc.consumers", o.Consumers)
+		v.projects("psc.reject", o.Reject)
+	}
 	if o.Consumer != nil {
 		v.consumer(*o.Consumer)
 	}
@@ -138,6 +151,16 @@ func (v *validator) consumers(field string, list []string) {
 	}
 	if len(kinds) > 1 {
 		v.coded(field, "mixes projects, networks and endpoints: Google takes one kind a list", "CW-PSC-LISTS")
+	}
+}
+
+// projects wants nothing but projects in a list: the cluster's ServiceAttachment
+// object knows no other consumers.
+func (v *validator) projects(field string, list []string) {
+	for i, entry := range list {
+		if who, _, _ := ConsumerOf(entry); KindOfConsumer(who) != ByProject {
+			v.coded(fmt.Sprintf("%s[%d]", field, i), fmt.Sprintf("names the %s by its path: the cluster's ServiceAttachment object takes projects only; with psc.through rest it can be listed", KindOfConsumer(who)), "CW-PSC-LISTS")
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func TestTheDefaultsOfPSC(t *testing.T) {
 	if err := spec.Validate([]string{"psc"}); err != nil {
 		t.Fatal(err)
 	}
-	want := PSC{Exposure: "private-cluster", NATSubnet: "causeway-shared-nat", Accept: AcceptManual,
+	want := PSC{Exposure: "private-cluster", NATSubnet: "causeway-shared-nat", Through: ThroughREST, Accept: AcceptManual,
 		Consumer: &Consumer{Project: "consumer-project", Network: "vpc", Subnet: "clients", Address: "auto"}}
 	if diff := cmp.Diff(want, *spec.PSC); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -57,6 +57,11 @@ func TestFaultsOfPSC(t *testing.T) {
 		"lists with automatic acceptance": {psc: `{accept: automatic, consumers: [consumer-project]}`, want: []string{"psc.consumers can't be listed with automatic acceptance"}, code: "CW-PSC-LISTS"},
 		"rejects with it":                 {psc: `{accept: automatic, reject: [consumer-project]}`, want: []string{"psc.consumers can't be listed with automatic acceptance"}, code: "CW-PSC-LISTS"},
 		"two kinds in a list":             {psc: `{consumers: [consumer-project, projects/p/global/networks/n]}`, want: []string{"psc.consumers mixes projects, networks and endpoints"}, code: "CW-PSC-LISTS"},
+		"through the cluster":             {psc: `{through: crd, consumers: [consumer-project=2], reject: [banned]}`},
+		"networks through the cluster":    {psc: `{through: crd, reject: [projects/p/global/networks/n]}`, want: []string{"psc.reject[0] names the network by its path"}, code: "CW-PSC-LISTS"},
+		"endpoints through the cluster":   {psc: `{through: crd, consumers: [projects/p/regions/europe-west3/forwardingRules/e]}`, want: []string{"psc.consumers[0] names the endpoint by its path"}, code: "CW-PSC-LISTS"},
+		"a third way":                     {psc: `{through: terraform}`, want: []string{`psc.through must be one of rest, crd, not "terraform"`}},
+		"a consumer's file with a way":    {psc: `{consume: psc.yaml, through: crd, consumer: {project: consumer-project, network: vpc, subnet: clients}}`, want: []string{"psc.consume is the consumer's half alone"}},
 		"another way to accept":           {psc: `{accept: everybody}`, want: []string{`psc.accept must be one of manual, automatic, not "everybody"`}},
 		"limits":                          {psc: `{consumers: [a-project=0, b-project=many, c-project=-1]}`, want: []string{`psc.consumers[0] has no good limit: limit "0"`, `psc.consumers[1] has no good limit: limit "many"`, "psc.consumers[2] has no good limit"}},
 		"one that is nothing":             {psc: `{consumers: [Some Body]}`, want: []string{"psc.consumers[0] must be a project, or the path"}},

@@ -19,9 +19,29 @@ func (x *exposure) attachmentRef() gcp.Ref {
 	return gcp.Ref{Project: x.spec.Cluster.Project, Region: x.region, Name: "causeway-" + x.spec.Name}
 }
 
+// attachmentStep makes the service attachment, in the way that the spec says.
+func (x *exposure) attachmentStep() exposer.Step {
+	if x.object != nil {
+		return x.object
+	}
+	return attachmentStep{x}
+}
+
+// attachment is the service attachment as Google has it now, nil for none.
+func (x *exposure) attachment(ctx context.Context) (*gcp.ServiceAttachment, error) {
+	if x.object != nil {
+		return x.object.attachment(ctx)
+	}
+	return x.google.ServiceAttachment(ctx, x.attachmentRef())
+}
+
+// attachmentPath is what an endpoint targets; "" while GKE has not made it.
 func (x *exposure) attachmentPath() string {
 	if !x.producing() {
 		return x.published.Attachment
+	}
+	if x.object != nil {
+		return x.object.made
 	}
 	ref := x.attachmentRef()
 	return fmt.Sprintf("projects/%s/regions/%s/serviceAttachments/%s", ref.Project, ref.Region, ref.Name)
@@ -38,7 +58,7 @@ func (s attachmentStep) Title() string {
 }
 
 // Needs implements exposer.Step.
-func (s attachmentStep) Needs() []string { return []string{s.x.natID(), guestStep(s).ID()} }
+func (s attachmentStep) Needs() []string { return append(s.x.natIDs(), guestStep(s).ID()) }
 
 // accepted are the entries of those who are let in, the consumer of this run among
 // them.
@@ -151,6 +171,9 @@ func (s attachmentStep) Read(ctx context.Context) (exposer.Observed, error) {
 	if err != nil {
 		return exposer.Observed{}, err
 	}
+	if have == nil && !s.x.deps.Leaving && s.x.newObject().standing(ctx) {
+		return exposer.Observed{Action: exposer.Refuse, Cause: s.x.otherWay(exposer.ThroughCRD)}, nil
+	}
 	if have == nil {
 		return exposer.Observed{Action: exposer.Create, Why: s.x.consumersFact()}, nil
 	}
@@ -167,6 +190,12 @@ func (s attachmentStep) Read(ctx context.Context) (exposer.Observed, error) {
 		seen.Action, seen.Changes = exposer.Change, changes
 	}
 	return seen, nil
+}
+
+// otherWay refuses to change the way of an attachment that stands: another one would
+// close the endpoints of its consumers, which is for a person to decide.
+func (x *exposure) otherWay(stands string) error {
+	return refusal("CW-PSC-THROUGH", "the service attachment of exposure %s was made through %s, which is not changed while it stands: keep --through %s, or destroy the exposure and apply it again", x.spec.Name, stands, stands)
 }
 
 // Do implements exposer.Step.

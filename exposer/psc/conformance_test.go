@@ -74,3 +74,25 @@ func TestConformance(t *testing.T) {
 }
 
 func TestKilledApply(t *testing.T) { conformance.KilledApply(t, Method{}, ilb.Method{}) }
+
+// throughCluster is the same with GKE making the service attachment.
+func throughCluster(base string) exposer.Spec {
+	spec := bothHalves(base)
+	spec.PSC.Through = exposer.ThroughCRD
+	return spec
+}
+
+// withAttachments is withHost, and GKE's controller beside it.
+func withAttachments(t testing.TB, w *conformance.World) {
+	t.Helper()
+	w.Attach(t, exposer.Spec{Method: "ilb", Name: hostName(w.Spec.Name), Cluster: labCluster}.WithDefaults().Namespace)
+	withHost(t, w)
+}
+
+func TestConformanceThroughTheCluster(t *testing.T) {
+	kubetest.Workloads(t, kubetest.Start(t).Config)
+	options := world()
+	options.Before = withAttachments
+	conformance.Run(t, conformance.Method{Method: Method{}, Spec: throughCluster("base"), World: options, Requests: 70,
+		Steps: func(id string) bool { return strings.HasPrefix(id, "serviceattachment/") }})
+}

@@ -97,7 +97,7 @@ func (s endpointStep) Title() string {
 func (s endpointStep) Needs() []string {
 	needs := []string{s.x.addressID()}
 	if s.x.producing() {
-		needs = append(needs, attachmentStep(s).ID())
+		needs = append(needs, s.x.attachmentStep().ID())
 	}
 	return needs
 }
@@ -113,7 +113,11 @@ func (s endpointStep) Read(ctx context.Context) (exposer.Observed, error) {
 		return exposer.Observed{}, err
 	}
 	if have == nil {
-		return exposer.Observed{Action: exposer.Create, Why: fmt.Sprintf("to attachment %s in %s", s.x.attachmentPath()[strings.LastIndex(s.x.attachmentPath(), "/")+1:], s.x.region)}, nil
+		name := s.x.attachmentPath()[strings.LastIndex(s.x.attachmentPath(), "/")+1:]
+		if name == "" {
+			name = "that GKE makes"
+		}
+		return exposer.Observed{Action: exposer.Create, Why: fmt.Sprintf("to attachment %s in %s", name, s.x.region)}, nil
 	}
 	seen := exposer.Observed{Exists: true, Ours: s.x.marked(have.Description), Action: exposer.Keep, Why: have.Status}
 	if s.x.deps.Leaving {
@@ -124,10 +128,12 @@ func (s endpointStep) Read(ctx context.Context) (exposer.Observed, error) {
 	switch {
 	case !seen.Ours:
 		seen.Action, seen.Cause = exposer.Refuse, refusal("CW-RUN-FOREIGN", "forwarding rule %s exists and does not carry this exposure's mark", have.Name)
+	case code == "CW-PSC-CLOSED": // whatever it led to: the attachment that comes next may have another name
+		seen.Action, seen.Why = exposer.Change, "is closed for good, and is made anew: "+why
+	case s.x.attachmentPath() == "":
+		seen.Action, seen.Why = exposer.Change, "the service attachment comes first"
 	case have.Target != s.x.attachmentPath():
 		seen.Action, seen.Cause = exposer.Refuse, refusal("CW-PSC-TARGET", "endpoint %s leads to %s, not to %s: Google can't change that; destroy the exposure and apply it again", have.Name, have.Target, s.x.attachmentPath())
-	case code == "CW-PSC-CLOSED":
-		seen.Action, seen.Why = exposer.Change, "is closed for good, and is made anew: "+why
 	case global && !have.GlobalAccess:
 		seen.Action, seen.Changes = exposer.Change, []exposer.FieldChange{{Field: "allowPscGlobalAccess", From: "false", To: "true"}}
 	case have.Status != "ACCEPTED" && s.x.producing():

@@ -19,6 +19,9 @@ func (x *exposure) FarHalf(context.Context) (exposer.Half, error) {
 	if name == "" {
 		name = x.balancer.Address.Addr().String()
 	}
+	if x.attachmentPath() == "" {
+		return exposer.Half{}, refusal("CW-RUN-ABSENT", "hand over exposure %s: it has no service attachment yet; run causeway apply psc first", x.spec.Name)
+	}
 	published := exposer.Published{APIVersion: exposer.APIVersion, Kind: exposer.PublishedKind, Exposure: x.spec.Name, Cluster: x.spec.Cluster,
 		Attachment: x.attachmentPath(), Region: x.region, Port: x.balancer.Address.Port(), ServerName: name, CA: string(x.balancer.CA), File: "kubeconfig"}
 	text, err := yaml.Marshal(published)

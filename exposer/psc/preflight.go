@@ -18,6 +18,8 @@ var services = []string{"compute.googleapis.com"}
 var (
 	producerPermissions = []string{"compute.serviceAttachments.create", "compute.serviceAttachments.get", "compute.serviceAttachments.update", "compute.serviceAttachments.delete",
 		"compute.forwardingRules.get", "compute.forwardingRules.list", "compute.forwardingRules.use", "compute.regionOperations.get", "container.clusters.get"}
+	// Where GKE makes the attachment, the producer only looks.
+	lookingPermissions  = []string{"compute.serviceAttachments.get", "compute.forwardingRules.get", "compute.forwardingRules.list", "container.clusters.get"}
 	natPermissions      = []string{"compute.subnetworks.create", "compute.subnetworks.get", "compute.subnetworks.use", "compute.subnetworks.delete", "compute.networks.updatePolicy", "compute.regionOperations.get"}
 	consumerPermissions = []string{"compute.addresses.createInternal", "compute.addresses.get", "compute.addresses.use", "compute.addresses.deleteInternal",
 		"compute.forwardingRules.create", "compute.forwardingRules.get", "compute.forwardingRules.delete", "compute.forwardingRules.pscCreate",
@@ -30,7 +32,7 @@ var (
 
 // Preflight implements exposer.Exposure.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	checks := append(x.rightsChecks(), x.checkLists, x.checkNAT, x.checkSubnet, x.checkAccess)
+	checks := append(x.rightsChecks(), x.checkObject, x.checkLists, x.checkNAT, x.checkSubnet, x.checkAccess)
 	changes := func(item exposer.Item) bool { return item.ID == endpointStep{x}.ID() && item.Action == exposer.Change }
 	if c := x.spec.PSC.Consumer; c != nil && c.GlobalAccess && slices.ContainsFunc(plan.Items, changes) {
 		checks = append(checks, exposer.CheckPermissions(x.consumer, c.Project, globalPermissions))
@@ -49,8 +51,12 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 	var checks []exposer.Precheck
 	if x.producing() {
 		own := x.spec.Cluster.Project
-		checks = append(checks, exposer.CheckServices(x.google, own, services), exposer.CheckPermissions(x.google, own, producerPermissions),
-			exposer.CheckPermissions(x.google, x.networkProject(), natPermissions), exposer.CheckRights(x.kube, exposer.AccessRights(x.spec)))
+		permissions := producerPermissions
+		if x.spec.PSC.Through == exposer.ThroughCRD {
+			permissions = lookingPermissions
+		}
+		checks = append(checks, exposer.CheckServices(x.google, own, services), exposer.CheckPermissions(x.google, own, permissions),
+			exposer.CheckPermissions(x.google, x.networkProject(), natPermissions), exposer.CheckRights(x.kube, append(exposer.AccessRights(x.spec), x.objectRights()...)))
 	}
 	c := x.spec.PSC.Consumer
 	if c == nil {

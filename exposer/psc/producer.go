@@ -28,15 +28,21 @@ func (x *exposure) natRef() gcp.Ref {
 	return gcp.Ref{Project: x.networkProject(), Region: x.region, Name: x.spec.PSC.NATSubnet}
 }
 
-func (x *exposure) natID() string {
-	return "nat-subnet/" + x.region + "/" + x.spec.PSC.NATSubnet
+func natID(ref gcp.Ref) string { return "nat-subnet/" + ref.Region + "/" + ref.Name }
+
+// natIDs are those of the spec's subnet, and on destroy of earlier ones.
+func (x *exposure) natIDs() []string {
+	ids := []string{natID(x.natRef())}
+	for _, old := range x.oldNAT {
+		ids = append(ids, natID(old))
+	}
+	return ids
 }
 
 // natSubnet is the subnet whose addresses consumers' connections come from.
-func (x *exposure) natSubnet() *exposer.Resource {
-	ref := x.natRef()
+func (x *exposure) natSubnet(ref gcp.Ref) *exposer.Resource {
 	return &exposer.Resource{
-		Name: x.natID(), Leaving: x.deps.Leaving, Adopt: true,
+		Name: natID(ref), Leaving: x.deps.Leaving, Adopt: true,
 		About: fmt.Sprintf("subnet %s for Private Service Connect in %s", ref.Name, x.region),
 		Why:   "consumers' connections come from its addresses: " + x.spec.PSC.NATRange,
 		Find: func(ctx context.Context) (*exposer.Found, error) {
@@ -87,7 +93,7 @@ func (s guestStep) Title() string {
 
 // Needs implements exposer.Step.
 func (s guestStep) Needs() []string {
-	needs := []string{s.x.natID()}
+	needs := s.x.natIDs()
 	if s.x.consuming() {
 		needs = append(needs, s.x.addressID())
 	}

@@ -46,7 +46,9 @@ type exposure struct {
 	nat       netip.Prefix     // of the NAT subnet; invalid until known
 	natOthers []netip.Prefix   // of further ones that the attachment has
 	published exposer.Published
-	address   netip.Addr // of the consumer's endpoint; invalid until known
+	address   netip.Addr     // of the consumer's endpoint; invalid until known
+	object    *clusterObject //  the cluster's, where the attachment is made through it; nil otherwise
+	oldNAT    []gcp.Ref      // NAT subnets of this exposure's that the spec has no more; when leaving
 
 	access    []exposer.Step
 	leftovers []exposer.Step
@@ -83,7 +85,31 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err := x.readHost(ctx); err != nil && !deps.Leaving {
 		return nil, x.blocked(ctx, err)
 	}
+	if deps.Leaving {
+		x.readLeaving(ctx)
+	}
 	return x, x.setAccess(ctx)
+}
+
+// readLeaving finds what stands, whatever the spec says by now: the object of an
+// attachment that was made through the cluster, and NAT subnets of earlier specs.
+// What can't be read is not there for destroy, as without it.
+func (x *exposure) readLeaving(ctx context.Context) {
+	if x.object == nil {
+		if o := x.newObject(); o.standing(ctx) {
+			x.object = o
+		}
+	}
+	subnets, err := x.google.Subnetworks(ctx, gcp.Ref{Project: x.networkProject(), Name: x.cluster.Network.Name})
+	if err != nil {
+		return
+	}
+	for _, subnet := range subnets {
+		ref := gcp.Ref{Project: x.networkProject(), Region: subnet.Region, Name: subnet.Name}
+		if x.marked(subnet.Description) && subnet.Purpose == purposeNAT && ref != x.natRef() {
+			x.oldNAT = append(x.oldNAT, ref)
+		}
+	}
 }
 
 func (x *exposure) setAccess(ctx context.Context) (err error) {
@@ -114,6 +140,12 @@ func (x *exposure) readHost(ctx context.Context) error {
 	if x.balancer, err = host.Endpoint(ctx); err != nil {
 		return err
 	}
+	if x.spec.PSC.Through == exposer.ThroughCRD {
+		x.object = x.newObject()
+		if err := x.object.findService(ctx); err != nil {
+			return err
+		}
+	}
 	if err := x.readOtherNAT(ctx); err != nil {
 		return err
 	}
@@ -135,7 +167,7 @@ func (x *exposure) readHost(ctx context.Context) error {
 // readOtherNAT finds the NAT subnets that an attachment has beside the spec's: of an
 // earlier spec, or added by a colleague. Consumers come from their addresses too.
 func (x *exposure) readOtherNAT(ctx context.Context) error {
-	attachment, err := x.google.ServiceAttachment(ctx, x.attachmentRef())
+	attachment, err := x.attachment(ctx)
 	if err != nil || attachment == nil {
 		return err
 	}
@@ -186,13 +218,16 @@ func (x *exposure) Lock(ctx context.Context) (func(), error) {
 func (x *exposure) Steps() []exposer.Step {
 	var steps []exposer.Step
 	if x.producing() {
-		steps = append(steps, x.natSubnet())
+		steps = append(steps, x.natSubnet(x.natRef()))
+		for _, old := range x.oldNAT {
+			steps = append(steps, x.natSubnet(old))
+		}
 	}
 	if x.consuming() {
 		steps = append(steps, x.addressStep())
 	}
 	if x.producing() {
-		steps = append(steps, guestStep{x}, attachmentStep{x})
+		steps = append(steps, guestStep{x}, x.attachmentStep())
 	}
 	if x.consuming() {
 		steps = append(steps, endpointStep{x})

@@ -21,11 +21,11 @@ func (x *exposure) Trace(ctx context.Context) (exposer.Trace, error) {
 		hops = append(hops, x.endpointHop(endpoint))
 	}
 	if x.producing() {
-		attachment, err := x.google.ServiceAttachment(ctx, x.attachmentRef())
+		attachment, err := x.attachment(ctx)
 		if err != nil {
 			return exposer.Trace{}, err
 		}
-		hops = append(hops, x.attachmentHops(attachment)...)
+		hops = append(hops, x.attachmentHops(ctx, attachment)...)
 		guest, err := x.guestHop(ctx)
 		if err != nil {
 			return exposer.Trace{}, err
@@ -57,8 +57,13 @@ func (x *exposure) endpointHop(e *gcp.PSCEndpoint) exposer.TraceHop {
 	return hop(name, exposer.Broken, e.Status+": "+why, code, fix)
 }
 
-func (x *exposure) attachmentHops(a *gcp.ServiceAttachment) []exposer.TraceHop {
+func (x *exposure) attachmentHops(ctx context.Context, a *gcp.ServiceAttachment) []exposer.TraceHop {
 	const name = "attachment"
+	if a == nil && x.object != nil {
+		if failed := x.object.lastFailure(ctx); failed != "" {
+			return []exposer.TraceHop{hop(name, exposer.Broken, "GKE does not make it: "+failed, codeOfFailure(failed), again)}
+		}
+	}
 	if a == nil {
 		return []exposer.TraceHop{hop(name, exposer.Broken, "does not exist", "CW-RUN-ABSENT", again)}
 	}
