@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -73,6 +74,8 @@ type Options struct {
 	// Speed makes causeway's own waits and bounds pass so many times faster (1 when
 	// 0), so that a wait of ten minutes can be seen to end.
 	Speed int
+	// Server is the cluster's API server; the test binary's when nil.
+	Server *kubetest.Server
 	// Others are the methods of exposures that the world's own stands on, and Before
 	// makes them, before anything of the suite is done.
 	Others []exposer.Method
@@ -87,7 +90,10 @@ func New(t testing.TB, spec exposer.Spec, o Options) *World {
 	if o.Seed == "" {
 		o.Seed = "lab"
 	}
-	server := kubetest.Start(t)
+	server := o.Server
+	if server == nil {
+		server = kubetest.Start(t)
+	}
 	options := gcptest.Options{OperationTime: o.OperationTime}
 	if !o.GoogleTime.IsZero() {
 		options.Now = func() time.Time { return o.GoogleTime }
@@ -124,9 +130,27 @@ func (w *World) Balance(t testing.TB, namespace string, create time.Duration) {
 	}
 	controller.Namespace, controller.Cluster, controller.RetryInterval = namespace, w.Spec.Cluster.Name, 100*time.Millisecond
 	controller.CreateTime = create
+	background(t, controller.Run)
+}
+
+// Attach runs GKE's controller of ServiceAttachment objects for a namespace until the
+// test ends.
+func (w *World) Attach(t testing.TB, namespace string) *gcptest.AttachmentController {
+	t.Helper()
+	controller, err := gcptest.NewAttachmentController(w.Google, w.Spec.Cluster.Project, gcp.RegionOf(w.Spec.Cluster.Location), w.Server.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller.Namespace, controller.Cluster, controller.RetryInterval = namespace, w.Spec.Cluster.Name, 100*time.Millisecond
+	background(t, controller.Run)
+	return controller
+}
+
+// background runs what ends with its context until the test ends.
+func background(t testing.TB, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
-	done.Go(func() { _ = controller.Run(ctx) }) // ends with ctx's error
+	done.Go(func() { _ = run(ctx) }) // ends with ctx's error
 	t.Cleanup(func() { cancel(); done.Wait() })
 }
 
@@ -280,6 +304,8 @@ var kinds = []schema.GroupVersionResource{
 	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}, {Group: "coordination.k8s.io", Version: "v1", Resource: "leases"},
 	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}, {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"}, {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
+	{Group: "networking.gke.io", Version: "v1", Resource: "serviceattachments"},
+	{Group: "net.gke.io", Version: "v1", Resource: "serviceexports"}, {Group: "net.gke.io", Version: "v1", Resource: "serviceimports"},
 }
 
 // Objects lists everything in the cluster that bears the exposure's mark or lies
@@ -292,6 +318,9 @@ func (w *World) Objects(ctx context.Context) ([]string, error) {
 	var found []string
 	for _, kind := range kinds {
 		list, err := client.Resource(kind).List(ctx, metav1.ListOptions{})
+		if apierrors.IsNotFound(err) {
+			continue // a kind of GKE's own that this cluster does not have
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", kind.Resource, err)
 		}
