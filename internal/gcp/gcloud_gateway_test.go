@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,7 +20,7 @@ import (
 // it did before there was generateCredentials: it tells the gateway's address from the
 // fleet API's, and takes none but Google's own. This one looks like one of Google's, and
 // production is what is left without its mark.
-func ownSide(t *testing.T, google *gcptest.Server, env []string) ([]string, *strings.Replacer) {
+func ownSide(t *testing.T, google *gcptest.Server) ([]string, *strings.Replacer) {
 	t.Helper()
 	const mark = "autopush-"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +29,7 @@ func ownSide(t *testing.T, google *gcptest.Server, env []string) ([]string, *str
 	}))
 	t.Cleanup(server.Close)
 	google.Enable(project, mark+"connectgateway.sandbox.googleapis.com")
-	return append(slices.Clone(env), "CLOUDSDK_API_ENDPOINT_OVERRIDES_GKEHUB="+server.URL+"/"+mark+"gkehub/gkehub/"),
+	return []string{"CLOUDSDK_API_ENDPOINT_OVERRIDES_GKEHUB=" + server.URL + "/" + mark + "gkehub/gkehub/"},
 		strings.NewReplacer(mark+"connectgateway.sandbox.", "connectgateway.")
 }
 
@@ -40,7 +41,7 @@ func TestGcloudAndWeGetTheSameGatewayKubeconfig(t *testing.T) {
 	if tool == nil {
 		return
 	}
-	made, production := ownSide(t, google, tool.env)
+	made, production := ownSide(t, google)
 	for name, c := range map[string]struct {
 		membership, location string
 		flags                []string
@@ -55,11 +56,10 @@ func TestGcloudAndWeGetTheSameGatewayKubeconfig(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "kubeconfig")
-			env := tool.env
+			own := &gcloud{t, append(slices.Clone(tool.env), "KUBECONFIG="+file)}
 			if slices.Contains(c.flags, "--use-client-side-generation") {
-				env = made
+				own.env = append(own.env, made...)
 			}
-			own := &gcloud{t, append(slices.Clone(env), "KUBECONFIG="+file)}
 			own.run(append([]string{"container", "fleet", "memberships", "get-credentials", c.membership}, c.flags...)...)
 			text, err := os.ReadFile(file)
 			if err != nil {
@@ -70,10 +70,7 @@ func TestGcloudAndWeGetTheSameGatewayKubeconfig(t *testing.T) {
 				t.Fatal(err)
 			}
 			var theirs, ours map[string]any
-			if err := yaml.Unmarshal([]byte(production.Replace(string(text))), &theirs); err != nil {
-				t.Fatal(err)
-			}
-			if err := yaml.Unmarshal(got.Kubeconfig, &ours); err != nil {
+			if err := errors.Join(yaml.Unmarshal([]byte(production.Replace(string(text))), &theirs), yaml.Unmarshal(got.Kubeconfig, &ours)); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(theirs, ours); diff != "" {
