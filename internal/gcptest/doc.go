@@ -7,7 +7,8 @@
 // end, the server sets what servers set, and it answers 400, 401, 403, 404, 409
 // and 412 with Google's words. Routes come from Google's discovery documents, and
 // every request and answer is held to them; what breaks them is a Violation, and
-// Serve fails the test for it. It can refuse, slow down and cut off any call.
+// Serve fails the test for it. Connect Gateway, which has no such document, is held to
+// the proto of Google's client. It can refuse, slow down and cut off any call.
 //
 // It must not be imported by the product, and knows nothing of it: gcloud works
 // against it as well.
