@@ -34,6 +34,35 @@ func TestTheStoryOfAPublishedExposure(t *testing.T) {
 	}
 }
 
+// TestTheStoryOfAnAttachmentThatGKEMakes is the same through the cluster's own
+// object: its name at Google is GKE's, and changes from run to run.
+func TestTheStoryOfAnAttachmentThatGKEMakes(t *testing.T) {
+	p := standIn(t, "root", conformance.Options{Seed: "psc-consumer", GoogleTime: googleTime})
+	before := p.world.State()
+	p.apply()
+	p.exposed = "crd"
+	p.world.Attach(t, "causeway-root")
+	spec := []string{"--exposure", "root", "--nat-range", "10.200.0.0/28", "--through", "crd", "--consumer-project", "consumer-project",
+		"--consumer-network", "consumer-vpc", "--consumer-subnet", "clients"}
+	p.shows("psc-crd-plan", 0, append(p.on("plan", "psc"), spec...)...)
+	p.shows("psc-crd-render", 0, append(p.on("render", "psc"), spec...)...)
+	p.shows("psc-crd-networks", 2, append(p.on("plan", "psc", "--consumer", "projects/p/global/networks/n"), spec...)...)
+	p.runs(0, append(p.on("apply", "psc", "--yes"), spec...)...)
+	p.runs(0, append(p.on("plan", "psc", "--exit-code"), spec...)...)
+	p.runs(0, p.on("verify", "psc")...)
+	p.runs(0, p.on("status", "psc")...)
+	p.runs(0, p.on("handoff", "psc", "--secrets", "omit")...)
+	p.unpack("handoff-crd.tar.gz", "handed")
+	p.says(p.read("handed/causeway-crd/psc.yaml"), "attachment: projects/lab-project/regions/europe-west3/serviceAttachments/k8s1-sa-")
+	p.shows("psc-crd-switched", 4, append(p.on("apply", "psc", "--yes", "--through", "rest"), spec[:4]...)...)
+	p.shows("psc-crd-destroy", 0, p.on("destroy", "psc", "--yes")...)
+	p.exposed = "root"
+	p.runs(0, p.on("destroy", "ilb", "--yes")...)
+	if p.world.State() != before {
+		t.Error("Google's side is not as before")
+	}
+}
+
 // TestTheStoryOfTwoHalves is two people: the producer hands over a file, the
 // consumer makes the endpoint from it, without any way to the cluster's API.
 func TestTheStoryOfTwoHalves(t *testing.T) {

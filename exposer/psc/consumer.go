@@ -113,11 +113,11 @@ func (s endpointStep) Read(ctx context.Context) (exposer.Observed, error) {
 		return exposer.Observed{}, err
 	}
 	if have == nil {
-		name := s.x.attachmentPath()[strings.LastIndex(s.x.attachmentPath(), "/")+1:]
-		if name == "" {
-			name = "that GKE makes"
+		why := "to the attachment that GKE makes"
+		if at := s.x.attachmentPath(); at != "" {
+			why = fmt.Sprintf("to attachment %s in %s", at[strings.LastIndex(at, "/")+1:], s.x.region)
 		}
-		return exposer.Observed{Action: exposer.Create, Why: fmt.Sprintf("to attachment %s in %s", name, s.x.region)}, nil
+		return exposer.Observed{Action: exposer.Create, Why: why}, nil
 	}
 	seen := exposer.Observed{Exists: true, Ours: s.x.marked(have.Description), Action: exposer.Keep, Why: have.Status}
 	if s.x.deps.Leaving {
