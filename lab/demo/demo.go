@@ -249,7 +249,7 @@ func (i *indent) line(text string) error {
 }
 
 func prompted(text string) bool {
-	for _, who := range []string{"operator", "far", "consumer", "partner", "provider", "somebody"} {
+	for _, who := range []string{"operator", "far", "alice", "pod", "consumer", "partner", "provider", "somebody"} {
 		if strings.HasPrefix(text, who+"$ ") {
 			return true
 		}

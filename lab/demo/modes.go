@@ -82,7 +82,7 @@ func (t *tour) destroy(ctx context.Context) error {
 func (t *tour) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeAwayBound)
 	defer cancel()
-	var errs []error
+	errs := []error{t.leaveFleet(ctx)}
 	for _, name := range []string{nameMTLS, namePass, topology.Cluster} {
 		found := t.s.Run(ctx, t.s.Provider(), "kubectl", "get", "namespace", "causeway-"+name, "--ignore-not-found", "-o", "name")
 		if strings.TrimSpace(found.Stdout) == "" {

@@ -24,6 +24,10 @@ type tour struct {
 	before   site.Picture
 	port     []string // flags for a port that is not the usual one
 	flow     *flow.Flow
+
+	alice      site.Session // somebody of the far side with a Google identity
+	pod        site.Session // in the fleet's other cluster
+	clusterset string       // the name that it calls
 }
 
 // Exposures of the tour: the first bears the cluster's name, as by default.
@@ -35,7 +39,7 @@ const (
 // mainJob is the demo's one act without --route.
 func (d Demo) mainJob() act {
 	return act{
-		title: "The lab: three networks, a private cluster, Google's APIs", line: topology.LineStatic, introduce: d.introduce,
+		title: "The lab: a private cluster, the networks around it, another of its fleet, Google's APIs", line: topology.LineFleet, introduce: d.introduce,
 		tour:  func(on stage) tourist { return &tour{stage: on} },
 		after: "\nThe routed way (VPN, BGP and the peerings, with packets that follow them): make demo-route\n",
 	}
@@ -84,6 +88,12 @@ func (t *tour) run(ctx context.Context) error {
 		{"Meanwhile, mode passthrough: TLS ends at the API server", t.passthrough},
 		{"Meanwhile, client certificates: --client-auth mtls", t.mtls},
 		{"What the requests felt of the rotation", t.felt},
+		{"Without any line: Connect Gateway", t.gatewayWay},
+		{"Alice on the far side, through the gateway", t.gatewayVerbs},
+		{"The gateway's way is taken away", t.gatewayEnds},
+		{"For the fleet's other cluster: multi-cluster Services", t.fleetService},
+		{"A Pod of the other cluster, by the fleet's name", t.fleetPod},
+		{"The Service is withdrawn", t.fleetEnds},
 		{"Destroy, and the proof that nothing is left", t.destroy},
 	})
 }

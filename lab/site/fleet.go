@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"causeway/internal/gcptest"
 	"causeway/lab/topology"
@@ -42,6 +43,27 @@ func (s *Site) Alice(name string, kubeconfig []byte) (Who, error) {
 	file := filepath.Join(w.Home, "access-token")
 	return w.With("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=" + file), os.WriteFile(file, token, 0o600)
 }
+
+// Forgotten waits until a name does not resolve any more where w stands.
+func (n Session) Forgotten(ctx context.Context, host string, bound time.Duration) error {
+	name, _, _ := strings.Cut(host, ":")
+	deadline := time.Now().Add(bound)
+	for n.Run(ctx, n.Who, "getent", "ahostsv4", name).Code != getentNotFound {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("resolve %s: it still has an address, %s after it was withdrawn", name, bound)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	_, err := n.DoWith(ctx, nil, getentNotFound, "getent", "ahostsv4", name)
+	return err
+}
+
+// getentNotFound is getent's exit code for what is not found (man getent).
+const getentNotFound = 2
 
 // SecondProvider is the provider's staff as admin of the second cluster.
 func (s *Site) SecondProvider() Who {

@@ -50,8 +50,8 @@ func (n Session) DoWith(ctx context.Context, env []string, code int, args ...str
 	return r, r.Want(code)
 }
 
-// want is Do with a text that must be printed.
-func (n Session) want(ctx context.Context, text string, args ...string) error {
+// Says is Do with a text that must be printed.
+func (n Session) Says(ctx context.Context, text string, args ...string) error {
 	r, err := n.Do(ctx, args...)
 	if err == nil && !strings.Contains(r.Stdout, text) {
 		err = fmt.Errorf("%s: no %q in what it printed:\n%s", r.Line, text, r.Text())
@@ -67,7 +67,7 @@ func (n Session) follow(ctx context.Context, args ...string) (*Stream, error) {
 
 // Nodes lists the nodes.
 func (n Session) Nodes(ctx context.Context) error {
-	return n.want(ctx, topology.NodeName, "kubectl", "get", "nodes")
+	return n.Says(ctx, topology.NodeName, "kubectl", "get", "nodes")
 }
 
 // promptly is how soon an event must arrive: nothing may hold it back. A busy
@@ -82,11 +82,11 @@ func (n Session) Apply(ctx context.Context) error {
 		if err := os.WriteFile(filepath.Join(n.Who.Home, "sign.json"), []byte(text), 0o600); err != nil {
 			return err
 		}
-		if err := n.want(ctx, map[string]string{"open": "created", "closed": "configured"}[says], "kubectl", "apply", "-f", "sign.json"); err != nil {
+		if err := n.Says(ctx, map[string]string{"open": "created", "closed": "configured"}[says], "kubectl", "apply", "-f", "sign.json"); err != nil {
 			return err
 		}
 	}
-	return n.want(ctx, "deleted", "kubectl", "delete", "-f", "sign.json")
+	return n.Says(ctx, "deleted", "kubectl", "delete", "-f", "sign.json")
 }
 
 // Watch follows the shop's pods while the provider's staff makes one, and sees
@@ -203,7 +203,7 @@ func (n Session) PortForward(ctx context.Context) error {
 		return err
 	}
 	port, _, _ := strings.Cut(strings.TrimPrefix(line.Text, begin), " ")
-	return n.want(ctx, WebSays, "curl", "-sS", "--max-time", "10", "http://127.0.0.1:"+port+"/")
+	return n.Says(ctx, WebSays, "curl", "-sS", "--max-time", "10", "http://127.0.0.1:"+port+"/")
 }
 
 // Copy copies a file of 4 MiB there and back and compares.

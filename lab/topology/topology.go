@@ -70,7 +70,7 @@ func (l Line) Seeds() []string {
 	case LineHub:
 		return []string{"hub"}
 	case LineFleet:
-		return []string{"fleet", "lab-consumers"}
+		return []string{"fleet", "lab-fleet", "lab-consumers"}
 	}
 	return []string{"lab", "lab-consumers"}
 }
