@@ -77,12 +77,23 @@ func (t *tour) destroy(ctx context.Context) error {
 	return err
 }
 
+// leavePublished takes away what stands on the first exposure, and the DNS endpoint.
+func (t *tour) leavePublished(ctx context.Context) []error {
+	errs := []error{t.s.Allow(ctx, connectPermission)}
+	if t.consumer.Site != nil {
+		errs = append(errs, dismantle(ctx, t.stage, t.consumer.Who, nameEndpoint, publishedArgs(nameEndpoint)))
+	}
+	return append(errs,
+		dismantle(ctx, t.stage, t.operator.Who, namePublished, publishedArgs(namePublished)),
+		t.s.Run(ctx, t.operator.Who, command("destroy", dnsArgs(), "--yes")...).Want(0)) // nothing of it is no error
+}
+
 // leave takes the demo's own things out of a lab that stays up, after a failure
 // too.
 func (t *tour) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeAwayBound)
 	defer cancel()
-	errs := []error{t.leaveFleet(ctx)}
+	errs := append([]error{t.leaveFleet(ctx)}, t.leavePublished(ctx)...)
 	for _, name := range []string{nameMTLS, namePass, topology.Cluster} {
 		found := t.s.Run(ctx, t.s.Provider(), "kubectl", "get", "namespace", "causeway-"+name, "--ignore-not-found", "-o", "name")
 		if strings.TrimSpace(found.Stdout) == "" {
