@@ -240,7 +240,7 @@ func (e *Error) classify() {
 		e.code = codeQuota
 	case e.Reason == "SERVICE_DISABLED" || e.Reason == "accessNotConfigured":
 		e.code = codeAPIDisabled
-	case says("operation in progress", "incompatible operation", "not ready") || e.Reason == "resourceNotReady":
+	case says("operation in progress", "incompatible operation", "not ready") || e.Reason == "resourceNotReady" || e.HTTP == http.StatusConflict && e.Reason == "ABORTED":
 		e.code = codeBusy
 	default:
 		e.code = cmp.Or(byStatus(e.HTTP), explain.CodeOfText(e.Message))

@@ -73,8 +73,9 @@ func (c *Cloud) Feature(ctx context.Context, project, id string) (*Feature, erro
 }
 
 // CreateFeature turns a feature on for a fleet and waits until it is there. One that
-// is on already is fine, whatever its labels. A feature whose API was just enabled is
-// refused for a while, and asked for again.
+// is on already is fine, whatever its labels; one that is just being turned off is an
+// error, CW-GCP-BUSY. A feature whose API was just enabled is refused for a while, and
+// asked for again.
 func (c *Cloud) CreateFeature(ctx context.Context, project, id string, labels map[string]string, note func(string)) error {
 	body := map[string]any{}
 	if len(labels) > 0 {
@@ -87,10 +88,19 @@ func (c *Cloud) CreateFeature(ctx context.Context, project, id string, labels ma
 			query: url.Values{"featureId": {id}, "requestId": {c.requestID()}},
 		}, note)
 	})
-	if AlreadyExists(err) {
-		return nil
+	if !AlreadyExists(err) {
+		return err
 	}
-	return err
+	switch found, readErr := c.Feature(ctx, project, id); {
+	case readErr != nil:
+		return readErr
+	case found == nil:
+		return err
+	case found.State == "DISABLING":
+		return &Error{Verb: "enable", Resource: "feature " + found.Name, Cause: err, code: codeBusy,
+			Message: "it is being disabled; it can be enabled again when it is gone"}
+	}
+	return nil
 }
 
 // DeleteFeature turns a feature off for the whole fleet and waits until it is gone.

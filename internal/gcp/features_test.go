@@ -82,6 +82,9 @@ func TestAFeatureFromNothingAndBack(t *testing.T) {
 	if got := read(); got.State != "DISABLING" || len(got.Members) > 0 {
 		t.Errorf("one that goes: %+v", got)
 	}
+	expect(t, cloud.CreateFeature(ctx, project, MCSFeature, nil, nil), "CW-GCP-BUSY", "it is being disabled")
+	google.Inject(gcptest.Fault{Match: `features\.get`, Status: 403, Message: "Permission 'gkehub.features.get' denied on resource"})
+	expect(t, cloud.CreateFeature(ctx, project, MCSFeature, nil, nil), "CW-GCP-PERMISSION", "gkehub.features.get")
 }
 
 func TestTroubleOfAFeature(t *testing.T) {
@@ -94,7 +97,8 @@ func TestTroubleOfAFeature(t *testing.T) {
 		"another precondition":               {fault: gcptest.Fault{Match: enableFeature, Status: 400, Message: "no"}, part: "enable feature projects/lab-project/locations/global/features/multiclusterservicediscovery: no", calls: 1},
 		"enabling is not allowed":            {fault: gcptest.Fault{Match: enableFeature, Status: 403, Message: "Permission 'gkehub.features.create' denied on resource"}, code: "CW-GCP-PERMISSION", part: "missing permission gkehub.features.create", calls: 1},
 		"enabling fails in the end":          {fault: gcptest.Fault{Match: enableFeature, OperationError: &gcptest.OperationError{Code: "INTERNAL", Message: "boom"}}, code: "CW-GCP-UNAVAILABLE", part: "boom"},
-		"somebody enables it meanwhile":      {fault: gcptest.Fault{Match: enableFeature, OperationError: &gcptest.OperationError{Code: "ALREADY_EXISTS", Message: "exists"}}, code: "", part: ""},
+		"it exists, and is not there":        {fault: gcptest.Fault{Match: enableFeature, Nth: 1, Status: 409, Message: "exists"}, code: "CW-GCP-CONFLICT", part: "exists"},
+		"another operation runs":             {fault: gcptest.Fault{Match: enableFeature, OperationError: &gcptest.OperationError{Code: "ABORTED", Message: "an operation runs"}}, code: "CW-GCP-BUSY", part: "an operation runs"},
 		"a read is refused":                  {fault: gcptest.Fault{Match: `features\.get`, Status: 403, Message: "Permission 'gkehub.features.get' denied on resource"}, code: "CW-GCP-PERMISSION", part: "read feature"},
 		"disabling meets a lost answer":      {fault: gcptest.Fault{Match: disableFeature, Nth: 1, CutOff: true, AfterEffect: true}, calls: 2},
 		"disabling is not allowed":           {fault: gcptest.Fault{Match: disableFeature, Status: 403, Message: "Permission 'gkehub.features.delete' denied on resource"}, code: "CW-GCP-PERMISSION", part: "disable feature", calls: 1},

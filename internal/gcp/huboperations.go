@@ -66,6 +66,9 @@ func longError(verb, resource string, op document) error {
 	message, _ := failure["message"].(string)
 	code := fmt.Sprint(failure["code"])
 	e := &Error{Verb: verb, Resource: resource, Message: message, HTTP: rpcStatus[code], Reason: "google.rpc code " + code}
+	if code == "10" { // which shares its HTTP status with what exists already
+		e.Reason = "ABORTED"
+	}
 	if found := permissionForms.FindStringSubmatch(message); found != nil {
 		e.Permission = found[1]
 	}
