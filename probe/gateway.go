@@ -18,7 +18,7 @@ func (s *session) throughFront(result Result, said string) Result {
 	if result.Status != Fail || !throughGateway(s.server) {
 		return result
 	}
-	code := explain.CodeOfText("connectgateway: Server Version: " + s.release + "\n" + said)
+	code := explain.CodeOfText("connectgateway.googleapis.com: Server Version: " + s.release + "\n" + said)
 	switch code {
 	case "":
 		return result

@@ -112,7 +112,7 @@ func TestExplainLooksUp(t *testing.T) {
 		"endpoint": map[string]any{"gkeCluster": map[string]any{"resourceLink": "//container.googleapis.com/projects/lab-project/locations/europe-west3/clusters/private-cluster"}}}}}}); err != nil {
 		t.Fatal(err)
 	}
-	forbidden := "connectgateway\n" + `pods is forbidden: User "alice@example.com" cannot list resource "pods" in API group "" in the namespace "default"`
+	forbidden := "$ gcloud container fleet memberships get-credentials m\n" + `pods is forbidden: User "alice@example.com" cannot list resource "pods" in API group "" in the namespace "default"`
 	for sentence, c := range map[string]struct {
 		text, args string
 		says       []string
@@ -141,7 +141,21 @@ func TestExplainLooksUp(t *testing.T) {
 	p.says(p.runs(exitUsage, "explain", "-", "--location", "Mars").err, "cluster.location")
 }
 
-// TestEachFindingHasItsEntry runs every text of the recogniser's logs through the verb.
+// TestTheEmulatedGatewayIsUnderstood holds the recogniser to the words that the tests'
+// own gateway says, which come from Google's pages.
+func TestTheEmulatedGatewayIsUnderstood(t *testing.T) {
+	for failure, code := range map[gcptest.GatewayFailure]string{
+		gcptest.FailNoAgent: "CW-GATEWAY-NO-AGENT", gcptest.FailAgent: "CW-GATEWAY-AGENT", gcptest.FailTerminated: "CW-GATEWAY-SESSION",
+		gcptest.FailCluster: "CW-GATEWAY-WEBSOCKET", gcptest.FailStreams: "CW-GATEWAY-STREAMS", gcptest.FailGroups: "CW-GATEWAY-HEADER",
+		gcptest.FailURL: "CW-GATEWAY-ADDRESS",
+	} {
+		if got := explain.CodeOfText("connectgateway.googleapis.com: " + string(failure)); got != code {
+			t.Errorf("%s: %q, want %q", failure, got, code)
+		}
+	}
+}
+
+// TestEachLogIsExplained runs every text of the recogniser's logs through the verb.
 func TestEachLogIsExplained(t *testing.T) {
 	logs, err := filepath.Glob("../../internal/explain/testdata/*.txt")
 	if err != nil || len(logs) == 0 {

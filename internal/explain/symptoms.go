@@ -38,7 +38,7 @@ const (
 	// sure: nobody else says these words.
 	sure trust = iota
 	// likely: others say them too. A person who shows the text is told the cause; an
-	// error of causeway's own takes it only where the text bears a mark of the gateway.
+	// error of causeway's own takes it only where the text proves that the gateway spoke.
 	likely
 	// marked: told only where the text bears a mark of the gateway.
 	marked
@@ -56,8 +56,8 @@ type symptom struct {
 	// white space (with a ? after it, for none as well), so that wrapped text is found. Its named groups become evidence.
 	// Empty: the words are enough.
 	form string
-	// elsewhere is the code for a text without a mark of the gateway, where the same
-	// words tell of another cause.
+	// elsewhere is the code for a text that does not prove that the gateway spoke, where
+	// the same words tell of another cause.
 	elsewhere string
 	// vague symptoms come with nearly every cause. They are told only where nothing
 	// else was found.
@@ -96,7 +96,8 @@ func Recognise(foreign string) []Finding {
 
 // CodeOfText is the code of the first cause that the text of a server's answer proves,
 // or "". What other servers say as well (Forbidden, 400 Bad Request) counts only
-// where the text bears a mark of Connect Gateway: put the server's name before it.
+// where the text proves that Connect Gateway spoke: put the server's name before it,
+// connectgateway.googleapis.com.
 func CodeOfText(foreign string) string {
 	for _, h := range readText(foreign).hits() {
 		if h.proven {
@@ -209,14 +210,14 @@ func (t *text) judge(s symptom, place span, groups map[string]string) []hit {
 		}
 	}
 	codes := []string{s.code}
-	if s.elsewhere != "" && !t.marked {
+	if s.elsewhere != "" && !t.proven {
 		codes = []string{s.elsewhere}
 	} else if s.refine != nil {
 		codes = s.refine(t, place.start, evidence)
 	}
 	var all []hit
 	for _, code := range codes {
-		proven := code != codePermission && code != codeForbidden && (s.trust == sure || t.marked)
+		proven := code != codePermission && code != codeForbidden && (s.trust == sure || t.proven)
 		all = append(all, hit{code, place, evidence, s.vague, proven})
 	}
 	return all

@@ -201,6 +201,7 @@ func TestCodeOfText(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "x": "",
 		forbidden: "",
+		forbidden + ` in the namespace "gke-connect"`: "",
 		"connectgateway.googleapis.com: " + forbidden: "CW-GATEWAY-FORBIDDEN",
 		"400 Bad Request": "",
 		"europe-west3-connectgateway.googleapis.com: 400 Bad Request":   "CW-GATEWAY-CLIENT",

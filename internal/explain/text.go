@@ -2,6 +2,7 @@ package explain
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,15 +16,24 @@ type text struct {
 	whole    string            // with quotes, escapes and line ends made plain
 	lower    string            // the same with ASCII letters in lower case: same offsets
 	marked   bool              // bears a mark of Connect Gateway
+	proven   bool              // bears one that nothing else brings there
 	evidence map[string]string // what the text as a whole says about the case
 }
 
-// marks are words by which a text shows that Connect Gateway is involved: its host,
-// paths and permissions, the agent, and the form in which it writes errors.
-func marks() []string {
-	return []string{"connectgateway", "gkehub.gateway", "gkehub.googleapis.com", "gkememberships/", "gke-connect", "connect-agent",
+// proofs are words that only Connect Gateway brings into a text: its host, contexts
+// and paths, its permissions, the form in which it writes errors.
+func proofs() []string {
+	return []string{"connectgateway.googleapis.com", "connectgateway_", "connect gateway: ", "gkehub.gateway.", "gkememberships/",
+		"memberships get-credentials", "memberships.get-credentials",
 		"generic::failed_precondition", "generic::permission_denied", "generic::resource_exhausted",
-		"failed to connect to the cluster's api server with response", "kubectl_remote_command_websockets", "connect gateway", "fleet memberships get-credentials", "fleet.memberships.get-credentials"}
+		"failed to connect to the cluster's api server with response"}
+}
+
+// marks are words by which a text that somebody shows is about Connect Gateway. An
+// error that names the agent's namespace has one too, and proves nothing.
+func marks() []string {
+	return append(proofs(), "connectgateway", "gkehub.gateway", "gkehub.googleapis.com", "gke-connect", "connect-agent",
+		"kubectl_remote_command_websockets", "connect gateway")
 }
 
 var (
@@ -42,9 +52,8 @@ func readText(foreign string) *text {
 		return " "
 	})
 	t := &text{whole: whole, lower: asciiLower(whole)}
-	for _, mark := range marks() {
-		t.marked = t.marked || strings.Contains(t.lower, mark)
-	}
+	has := func(word string) bool { return strings.Contains(t.lower, word) }
+	t.proven, t.marked = slices.ContainsFunc(proofs(), has), slices.ContainsFunc(marks(), has)
 	t.evidence = t.gather()
 	return t
 }
