@@ -20,8 +20,9 @@ func TestEverySeedIsTaken(t *testing.T) {
 		t.Fatalf("seeds %v, %v", files, err)
 	}
 	for _, file := range files {
-		s := Serve(t, Options{}, strings.TrimSuffix(filepath.Base(file), ".yaml"))
-		if len(s.objects) < 4 {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		// One membership is all that lab-fleet adds to the seed "fleet".
+		if s := Serve(t, Options{}, name); len(s.objects) < 4 && name != "lab-fleet" || len(s.objects) == 0 {
 			t.Errorf("%s makes %d objects", file, len(s.objects))
 		}
 	}
