@@ -20,6 +20,7 @@ import (
 	"causeway/internal/explain"
 	"causeway/internal/gcp"
 	"causeway/internal/gcptest"
+	"causeway/internal/kube"
 	"causeway/internal/kubetest"
 )
 
@@ -79,6 +80,9 @@ func TestAnAttachmentThatGKEMakes(t *testing.T) {
 	s := attached(t, "object")
 	before := s.State()
 	w := s.act("both", through)
+	for _, permission := range []string{"compute.serviceAttachments.create", "compute.serviceAttachments.update", "compute.serviceAttachments.delete", "compute.forwardingRules.use"} {
+		s.Google.Deny(permission, "lab-project") // who lets GKE make it needs none of them
+	}
 	if got := todo(apply(t, w)); !slices.Contains(got, "create serviceattachment") || slices.Contains(got, "create service-attachment") {
 		t.Errorf("the plan is %q", got)
 	}
@@ -135,6 +139,9 @@ func TestAnAttachmentThatGKEMakes(t *testing.T) {
 	})
 	w.Gone(t, before)
 
+	for _, permission := range producerPermissions {
+		s.Google.Allow(permission)
+	}
 	rest := s.act("rest")
 	apply(t, rest)
 	rest.Spec.PSC.Through = exposer.ThroughCRD
@@ -224,18 +231,39 @@ func TestAnAttachmentThatNeverComes(t *testing.T) {
 	if outcome := destroy(t, slow)["serviceattachment"]; outcome != exposer.Removed {
 		t.Errorf("an object that GKE never looked at: %s", outcome)
 	}
+	t.Run("an attachment that outlived its object", func(t *testing.T) {
+		rest, orphan := s.act("rest", alone), s.act("orphan", alone, through)
+		apply(t, rest)
+		left := producerAt + "/serviceAttachments/causeway-" + rest.Spec.Name
+		x := open(t, orphan)
+		x.deps.After = func(d time.Duration) <-chan time.Time { return time.After(d / 1000) }
+		wantCode(t, x.object.Do(t.Context(), func(string) {}), "CW-PSC-CRD-FAILED")
+		s.patch(t, orphan, `{"status":{"serviceAttachmentURL":"https://www.googleapis.com/compute/v1/`+left+`"}}`)
+		_, err := x.object.Undo(t.Context(), nil, func(string) {})
+		wantCode(t, err, "CW-PSC-CRD-FAILED", "its service attachment "+left+" is still there")
+		destroy(t, orphan)
+		destroy(t, rest)
+	})
 	t.Run("without the rights in the cluster", func(t *testing.T) {
-		w := s.act("poor", through)
-		var told []string
-		for _, right := range open(t, w).objectRights() {
-			told = append(told, right.String())
-		}
-		if text := strings.Join(told, "\n"); !strings.Contains(text, "serviceattachments") || !strings.Contains(text, "events") {
-			t.Errorf("the rights that are asked for are %q", told)
-		}
+		w := s.act("poor", alone, through)
+		x := open(t, w)
 		w.ClusterToken = kubetest.PlainToken
-		_, err := run(t, w)
-		wantCode(t, err, "CW-KUBE-FORBIDDEN")
+		job, err := w.Job(Method{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.kube, err = job.Deps.Connect(t.Context(), kube.ConnectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		var told string
+		for _, problem := range exposer.RunChecks(t.Context(), x.rightsChecks()...) {
+			told += problem.Code + " " + problem.Text + "\n"
+		}
+		for _, verb := range []string{"get", "list", "create", "patch", "delete"} {
+			if want := "CW-KUBE-FORBIDDEN no right in the cluster to " + verb + " serviceattachments"; !strings.Contains(told, want) {
+				t.Errorf("%q is not told: %s", want, told)
+			}
+		}
 	})
 }
 
