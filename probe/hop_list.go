@@ -33,6 +33,11 @@ func listHop(ctx context.Context, s *session) Result {
 	if err != nil {
 		return requestFailure(err, "CW-PROBE-LIST", "list "+s.collection())
 	}
+	if s.guessed && got.code == http.StatusForbidden && got.fromKube() {
+		refused := skip("the identity may not list %s, and what else it may can't be asked for", s.collection())
+		s.quiet = ""
+		return refused
+	}
 	if !got.ok() {
 		return s.refusal(got, "CW-PROBE-LIST")
 	}

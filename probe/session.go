@@ -41,6 +41,7 @@ type session struct {
 
 	clients map[string]*http.Client
 	quiet   string // path of a collection that may be listed and watched, or ""
+	guessed bool   // quiet was not asked for, see guess
 	version string // its resourceVersion
 }
 
