@@ -52,7 +52,7 @@ func callSymptoms() []symptom {
 		{code: "CW-GATEWAY-ROLE", words: []string{"permission"},
 			form: `identity does ?n[o']t have (?:enough|sufficient) permissions? to use (?:the )?gateway API`},
 		{code: "CW-GATEWAY-IMPERSONATE", words: []string{"connect-agent-sa"},
-			form: `(?:(?:users|groups|serviceaccounts) "(?P<user>[^"\n]+)" is forbidden: ?)?User "system:serviceaccount:gke-connect:connect-agent-sa" cannot impersonate resource "(?P<resource>\w+)"`, refine: impersonated},
+			form: `(?:(?:users|groups|serviceaccounts) "(?P<user>[^"\n]+)" is forbidden: ?)?User "system:serviceaccount:gke-connect:connect-agent-sa" cannot impersonate(?:-on:[\w:-]+)? resource "(?P<resource>\w+)"`, refine: impersonated},
 		{code: "CW-GATEWAY-NO-AGENT", words: []string{"no active connection"},
 			form: `no active connections? found for (?:the )?cluster(?: ?\(?project: ?(?P<project>[\w.:-]+), ?membership: ?(?P<membership>[\w-]+)\)?)?`},
 		{code: "CW-GATEWAY-HEADER", words: []string{"8kb", "8 kb"}, form: `gke-security-groups[^\n]{0,160}8 ?KB|8 ?KB HTTP header size limit`},
