@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"causeway/exposer"
@@ -156,3 +159,6 @@ func problemsOf(t *testing.T, w *conformance.World) (codes []string, text string
 	}
 	return codes, strings.TrimSpace(text)
 }
+
+// nowhere is a machine without a way to the gateway.
+func nowhere(context.Context, string, string) (net.Conn, error) { return nil, syscall.ENETUNREACH }
