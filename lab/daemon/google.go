@@ -133,6 +133,7 @@ func (d *daemon) startLoadBalancers() error {
 	if err != nil {
 		return err
 	}
+	controller.Cluster = topology.Cluster // of several in the seed
 	controller.CreateTime, controller.DeleteTime = operationTime, operationTime
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
