@@ -5,7 +5,8 @@
 // own; each can be made alone, since they are often two people.
 //
 // It must not know other methods: the exposure that it stands on is opened by its
-// name, through exposer.Deps.Open. Read psc.go, then producer.go and consumer.go.
+// name, through exposer.Deps.Open. Read psc.go, then producer.go, attachment.go (or
+// object.go, where GKE makes the attachment) and consumer.go.
 //
 //	exposure, err := psc.Method{}.Open(ctx, spec, deps)
 package psc
