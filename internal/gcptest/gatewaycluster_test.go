@@ -319,11 +319,10 @@ func (w *gatewayWorld) runPod() {
 	if _, err := w.admin.Resource(nodesKind).UpdateStatus(w.Context(), node, metav1.UpdateOptions{}); err != nil {
 		w.Fatal(err)
 	}
-	w.make(schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}, w.namespace, object{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": object{"name": "default"}})
-	pod := w.make(podsKind, w.namespace, object{"apiVersion": "v1", "kind": "Pod",
-		// A Pod that nobody owns would be run to its end by controllers of other tests.
-		"metadata": object{"name": "web", "ownerReferences": []any{object{"apiVersion": "v1", "kind": "ConfigMap", "name": "web", "uid": "0", "controller": true}}},
-		"spec":     object{"nodeName": name, "containers": []any{object{"name": "web", "image": "web"}}}})
+	w.make(schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}, w.namespace, object{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": object{"name": "runner"}})
+	pod := w.make(podsKind, w.namespace, object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": "web"},
+		// With a scheduler of its own, the controllers of other tests leave it alone.
+		"spec": object{"nodeName": name, "schedulerName": "test", "serviceAccountName": "runner", "containers": []any{object{"name": "web", "image": "web"}}}})
 	pod.Object["status"] = object{"phase": "Running", "conditions": []any{object{"type": "Ready", "status": "True"}}}
 	if _, err := w.admin.Resource(podsKind).Namespace(w.namespace).UpdateStatus(w.Context(), pod, metav1.UpdateOptions{}); err != nil {
 		w.Fatal(err)
