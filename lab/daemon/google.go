@@ -134,6 +134,7 @@ func (d *daemon) startLoadBalancers() error {
 		return err
 	}
 	controller.Cluster = topology.Cluster // of several in the seed
+	controller.Cluster = topology.Cluster
 	controller.CreateTime, controller.DeleteTime = operationTime, operationTime
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
