@@ -39,7 +39,7 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		"an argument where none belongs":         {"version 1", []string{"no argument is expected here, not 1"}},
 		"everything that is missing, at once": {"plan", []string{"method is missing", "cluster.project is missing (--project, or CLOUDSDK_CORE_PROJECT)",
 			"cluster.location is missing (--location)", "cluster.name is missing (--cluster)", "farSide.cidrs is missing", "5 problems"}},
-		"a method that does not exist":     {"plan mcs --project lab-project --location europe-west3 --cluster c", []string{`method must be one of ilb, route, psc, dns, not "mcs"`}},
+		"a method that does not exist":     {"plan bastion --project lab-project --location europe-west3 --cluster c", []string{`method must be one of ilb, route, psc, dns, gateway, mcs, not "bastion"`}},
 		"a network with host bits":         {"plan ilb --project lab-project --location europe-west3 --cluster c --client-cidr 172.31.23.209/16", []string{"the network is 172.31.0.0/16", "causeway explain CW-NET-CIDR"}},
 		"a wrong place to probe from":      {"apply ilb --from mars", []string{`--from must be auto, local or cluster, not "mars"`}},
 		"a wrong form of answer":           {"plan ilb -o xml", []string{`--output must be table, json or yaml, not "xml"`}},
