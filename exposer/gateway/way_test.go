@@ -124,7 +124,8 @@ func TestAReaderIsLetIn(t *testing.T) {
 // TestRightsInOneNamespace: bound there, and nowhere else.
 func TestRightsInOneNamespace(t *testing.T) {
 	t.Parallel()
-	w := registered(t, everything())
+	// Somebody whom no other test lets into the cluster that they share.
+	w := registered(t, with(everything(), func(o *exposer.Gateway) { o.Members = []string{"user:narrow@example.com"} }))
 	apply(t, w)
 	x := open(t, w)
 	for about, c := range map[string]struct {
@@ -135,12 +136,12 @@ func TestRightsInOneNamespace(t *testing.T) {
 		"exec in another":       {kube.Access{Verb: "create", Resource: "pods", Subresource: "exec", Namespace: "kube-system"}, false},
 		"port-forward":          {kube.Access{Verb: "get", Resource: "pods", Subresource: "portforward", Namespace: "default"}, true},
 	} {
-		got, err := x.kube.Can(t.Context(), "alice@example.com", c.right)
+		got, err := x.kube.Can(t.Context(), "narrow@example.com", c.right)
 		for range 50 { // RBAC learns by watching
 			if err != nil || got.Allowed == c.want {
 				break
 			}
-			got, err = x.kube.Can(t.Context(), "alice@example.com", c.right)
+			got, err = x.kube.Can(t.Context(), "narrow@example.com", c.right)
 		}
 		if err != nil || got.Allowed != c.want {
 			t.Errorf("%s: %t %v", about, got.Allowed, err)
