@@ -112,7 +112,7 @@ func (x *exposure) remarkCounts(ctx context.Context, live *unstructured.Unstruct
 	if err != nil {
 		return err
 	}
-	if own := x.ownExporter(); !slices.ContainsFunc(exporters, own) {
+	if m := x.fleet.Member; m == nil || !slices.ContainsFunc(exporters, func(name string) bool { return sameMember(name, *m) }) {
 		exporters = append(exporters, "this one")
 	}
 	if n := len(exporters); n > limitClusters {
@@ -196,7 +196,7 @@ func (x *exposure) remarkNetworks(ctx context.Context) error {
 		return nil
 	}
 	network, err := x.google.Network(ctx, own.Project, own.Name)
-	if err != nil && !exposer.MissingRight(err) {
+	if err != nil && !exposer.MissingRight(err) && !gcp.NotFound(err) {
 		return err
 	}
 	for _, c := range elsewhere {

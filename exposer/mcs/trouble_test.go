@@ -95,8 +95,8 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		w := *w
 		o := own(nil)
 		w.Spec.MCS = &o
-		w.Google.SetUnreachable("gkehub.googleapis.com", "europe-west4")
-		defer w.Google.SetUnreachable("gkehub.googleapis.com")
+		w.Google.SetUnreachable("gkehub", "europe-west4")
+		defer w.Google.SetUnreachable("gkehub")
 		refused(t, &w, "CW-FLEET-UNREACHABLE")
 	})
 }
@@ -104,7 +104,7 @@ func TestWhatStandsInTheWay(t *testing.T) {
 // hurried is a world in which causeway's waits pass quickly.
 func hurried(t *testing.T, name string) (*conformance.World, *[]string) {
 	t.Helper()
-	w := anyService(t, name, "shop-"+name, "web", conformance.Options{Speed: 600})
+	w := anyService(t, name, "shop-"+name, "web", conformance.Options{Speed: 200})
 	var notes []string
 	w.Progress = noted{&notes}
 	create(t, w.Server, "", "namespaces", map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop-" + name}})
@@ -169,6 +169,7 @@ func TestAKindThatDoesNotCome(t *testing.T) {
 	if !slices.ContainsFunc(*notes, func(n string) bool { return strings.Contains(n, "does not know the kind ServiceExport yet") }) {
 		t.Errorf("the notes are %q", *notes)
 	}
+	w.Answer = nil
 	if gone := destroy(t, w); gone["export/shop-unkind/web"].Outcome != exposer.Absent {
 		t.Errorf("%+v", gone["export/shop-unkind/web"])
 	}

@@ -45,8 +45,8 @@ func TestTheWay(t *testing.T) {
 	})
 	t.Run("another Service under the same name", func(t *testing.T) {
 		other := *w
-		other.Spec.MCS = &exposer.MCS{Service: "causeway-base-way/causeway-proxy"}
-		refusedAs(t, &other, "CW-MCS-SERVICE")
+		other.Spec.MCS = &exposer.MCS{Service: "default/kubernetes"}
+		refusedAs(t, &other, "CW-RUN-NAME")
 	})
 	t.Run("destroyed while somebody else exports", func(t *testing.T) { leftBehind(t, w, host) })
 }
