@@ -111,6 +111,7 @@ func TestAReaderIsLetIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	known(t, open(t, w), "alice@example.com", kube.Access{Verb: "watch", Resource: "namespaces"}, true)
 	for token, listed := range map[string]probe.Status{aliceToken: probe.Pass, "ya29.bob": probe.Skip} { // bob has no right in the cluster
 		report, err := probe.Run(t.Context(), probe.Target{Kubeconfig: of(text, token)}, job.Probe, nil)
 		if err != nil || report.Hop(probe.HopIdentity).Status != probe.Skip || report.Hop(probe.HopRights).Status != probe.Skip ||
@@ -136,18 +137,26 @@ func TestRightsInOneNamespace(t *testing.T) {
 		"exec in another":       {kube.Access{Verb: "create", Resource: "pods", Subresource: "exec", Namespace: "kube-system"}, false},
 		"port-forward":          {kube.Access{Verb: "get", Resource: "pods", Subresource: "portforward", Namespace: "default"}, true},
 	} {
-		got, err := x.kube.Can(t.Context(), "narrow@example.com", c.right)
-		for range 50 { // RBAC learns by watching
-			if err != nil || got.Allowed == c.want {
-				break
-			}
-			got, err = x.kube.Can(t.Context(), "narrow@example.com", c.right)
-		}
-		if err != nil || got.Allowed != c.want {
-			t.Errorf("%s: %t %v", about, got.Allowed, err)
+		if got := known(t, x, "narrow@example.com", c.right, c.want); got != c.want {
+			t.Errorf("%s: %t", about, got)
 		}
 	}
 	destroy(t, w)
+}
+
+// known is whether a user has a right in the cluster, once RBAC, which learns by
+// watching, knows what is wanted.
+func known(t *testing.T, x *exposure, user string, right kube.Access, want bool) (allowed bool) {
+	t.Helper()
+	err := x.deps.Poll(t.Context(), time.Minute, func(ctx context.Context) (bool, error) {
+		got, err := x.kube.Can(ctx, user, right)
+		allowed = got.Allowed
+		return allowed == want, err
+	})
+	if err != nil && !exposer.TimedOut(err) {
+		t.Fatal(err)
+	}
+	return allowed
 }
 
 // TestFromAMachineThatHasTheGatewayAlone: the way to the cluster's API is what is
