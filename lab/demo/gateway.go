@@ -61,7 +61,9 @@ func (t *tour) gatewayVerbs(ctx context.Context) error {
 	}
 	for _, verb := range []func(context.Context) error{
 		func(ctx context.Context) error { return a.Says(ctx, daemon.Alice, "kubectl", "auth", "whoami") },
-		func(ctx context.Context) error { return a.Says(ctx, site.Web, "kubectl", "-n", site.Shop, "get", "pods") },
+		func(ctx context.Context) error {
+			return a.Says(ctx, site.Web, "kubectl", "-n", site.Shop, "get", "pods")
+		},
 		func(ctx context.Context) error { return a.Exec(ctx, true) },
 		a.PortForward, a.Copy,
 	} {
