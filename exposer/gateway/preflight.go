@@ -8,6 +8,7 @@ import (
 
 	"causeway/exposer"
 	"causeway/exposer/detect"
+	"causeway/internal/explain"
 	"causeway/internal/gcp"
 	"causeway/internal/kube"
 )
@@ -58,6 +59,9 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 // checkServices: APIs that are off are turned on, where this identity may.
 func (x *exposure) checkServices(ctx context.Context) ([]exposer.Problem, error) {
 	missing, err := x.google.MissingServices(ctx, x.fleet.Project.ID, detect.GatewayServices)
+	if explain.CodeOf(err) == "CW-GCP-PERMISSION" {
+		return nil, nil // told among the rights that are missing
+	}
 	if err != nil || len(missing) == 0 {
 		return nil, err
 	}
