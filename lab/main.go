@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"causeway/lab/daemon"
@@ -128,6 +129,19 @@ func pointers(w io.Writer, p place.Place, state daemon.State) {
 # images in the node:       %s, %s
 # logs:                     %s
 `, topology.Far, topology.FarHost, topology.Stranger, topology.VPC, topology.SubnetCIDR, p.Bin("kubectl"), state.NginxImage, state.ToolsImage, p.Log("*"))
+	if config, err := daemon.ReadConfig(p); err == nil {
+		consumers(w, p, config.Line.Consumers())
+	}
+}
+
+// consumers tells where those of a published service are, and what they are told.
+func consumers(w io.Writer, p place.Place, list []topology.Consumer) {
+	for _, c := range list {
+		fmt.Fprintf(w, "# consumer %-16s nsenter --net=/var/run/netns/%s   (%s/%s, subnet %s; %s, as the cluster's VPC)\n", strings.TrimPrefix(c.Namespace, topology.Prefix)+":", c.Namespace, c.Project, c.Network, c.Subnet, c.CIDR)
+	}
+	if len(list) > 0 {
+		fmt.Fprintf(w, "# names, for /etc/hosts:    %s\n# roots, for SSL_CERT_FILE: %s\n", p.Hosts("NAMESPACE"), p.Roots())
+	}
 }
 
 func status(lab life.Lab, stdout, stderr io.Writer) int {

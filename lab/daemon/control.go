@@ -66,12 +66,14 @@ func Control(google *gcptest.Server, beside Beside) http.Handler {
 	if beside.Gateway != nil {
 		controlGateway(mux, beside.Gateway)
 	}
-	if exchange != nil {
-		mux.HandleFunc("GET "+ControlPath+"endpoints", func(w http.ResponseWriter, _ *http.Request) {
-			t := exchange.Translation()
-			tell(w, Endpoints{Connections: google.Connections(), NAT: t.NAT, Rules: strings.Split(strings.TrimSpace(t.Rules), "\n")})
-		})
-	}
+	mux.HandleFunc("GET "+ControlPath+"endpoints", func(w http.ResponseWriter, _ *http.Request) {
+		if exchange == nil {
+			http.Error(w, "this lab's line has no consumers of a published service (lab up --line static)", http.StatusNotFound)
+			return
+		}
+		t := exchange.Translation()
+		tell(w, Endpoints{Connections: google.Connections(), NAT: t.NAT, Rules: strings.Split(strings.TrimSpace(t.Rules), "\n")})
+	})
 	if plane != nil {
 		controlPlane(mux, plane)
 	} else {
