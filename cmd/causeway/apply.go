@@ -191,7 +191,11 @@ func (s *session) showApplied(result exposer.Applied) {
 	default:
 		fmt.Fprintln(out, "token        does not end: it is as good as a password, keep it so")
 	}
-	fmt.Fprintf(out, "\non the far side:\n  kubectl %s get namespaces\n  causeway verify %s\n", s.fileFlags(result.Context), s.fileFlags(result.Context))
+	where := "on the far side"
+	if s.spec.Method == "mcs" {
+		where = "in a Pod of another cluster of the fleet"
+	}
+	fmt.Fprintf(out, "\n%s:\n  kubectl %s get namespaces\n  causeway verify %s\n", where, s.fileFlags(result.Context), s.fileFlags(result.Context))
 	fmt.Fprintf(out, "for a colleague there:\n  %s\nto undo all of it:\n  %s\n", s.again("handoff"), s.again("destroy"))
 }
 

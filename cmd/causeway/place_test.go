@@ -278,6 +278,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\(\d+(\.\d+)?s\)`), "(0.1s)"},
 	{regexp.MustCompile(`k8s2-tcp-[0-9a-f]{8}-([a-z-]+)-[0-9a-f]{8}`), "k8s2-tcp-01234567-$1-89abcdef"},
 	{regexp.MustCompile(`\(\d{4,6} bytes\)`), "(12345 bytes)"},
+	{regexp.MustCompile(`ClusterSetIP 10\.\d+\.\d+\.\d+`), "ClusterSetIP 10.96.0.10"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:6443"},
 	{regexp.MustCompile(`by [a-z_][a-z0-9_-]*@[A-Za-z0-9.-]+`), "by net@host"},
 	{regexp.MustCompile(`(in|-) \d+ days`), "$1 99 days"},

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,7 @@ type Grant struct {
 	Project string
 	Role    string   // full name
 	Member  string   // "user:alice@example.com"
+	Who     string   // what people call it, where the member's own name is long; it has one grant then
 	Same    []string // other ways to write the member, which mean the same
 	Why     string
 	Leaving bool
@@ -27,11 +29,16 @@ type Grant struct {
 }
 
 // ID implements exposer.Step.
-func (g *Grant) ID() string { return "grant/" + g.Project + "/" + g.Role + "/" + g.Member }
+func (g *Grant) ID() string {
+	if g.Who != "" {
+		return "grant/" + g.Project + "/" + g.Who
+	}
+	return "grant/" + g.Project + "/" + g.Role + "/" + g.Member
+}
 
 // Title implements exposer.Step.
 func (g *Grant) Title() string {
-	return fmt.Sprintf("%s for %s in project %s", g.Role, g.Member, g.Project)
+	return fmt.Sprintf("%s for %s in project %s", g.Role, cmp.Or(g.Who, g.Member), g.Project)
 }
 
 // Needs implements exposer.Step.

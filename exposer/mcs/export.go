@@ -32,7 +32,7 @@ type exportStep struct {
 func (x *exposure) exportStep(ref kube.Ref, after []string) exposer.Step {
 	service := kube.Ref{Version: "v1", Kind: "Service", Namespace: ref.Namespace, Name: ref.Name}
 	return exportStep{x: x, Object: &exposer.Object{Cluster: x.kube, Exposure: x.spec.Name, Ref: ref, After: after,
-		Name: "export/" + ref.Namespace + "/" + ref.Name, About: fmt.Sprintf("Service %s of %s is exported to the fleet", ref.Name, ref.Namespace),
+		Name: "export/" + ref.Namespace + "/" + ref.Name, About: fmt.Sprintf("export of Service %s in %s to the fleet", ref.Name, ref.Namespace),
 		Shared: x.any(), // one that the user made for the same Service does as well
 		Build: func() (*unstructured.Unstructured, string, error) {
 			m, err := templates.ServiceExport(x.spec.Name, ref.Namespace, ref.Name)

@@ -29,7 +29,7 @@ const (
 	clientAt  = "projects/lab-project/locations/europe-west3/clusters/client-cluster"
 	principal = "principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/lab-project.svc.id.goog/subject/ns/gke-mcs/sa/gke-mcs-importer"
 	account   = "serviceAccount:lab-project.svc.id.goog[gke-mcs/gke-mcs-importer]"
-	grantID   = "grant/lab-project/roles/compute.networkViewer/" + principal
+	grantID   = "grant/lab-project/gke-mcs-importer"
 	featureID = "feature/lab-project/multiclusterservicediscovery"
 )
 

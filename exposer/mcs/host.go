@@ -106,7 +106,7 @@ func (x *exposure) setGuest() {
 		return
 	}
 	x.guest = &exposer.GuestStep{Cluster: x.kube, Exposure: x.spec.Name, HostName: x.spec.MCS.Exposure, Host: x.host.spec, HostPlan: x.host.plan,
-		About: fmt.Sprintf("exposure %s lets the fleet's other clusters in, and its certificate bears the fleet's name", x.spec.MCS.Exposure),
+		About: fmt.Sprintf("entry for the fleet's other clusters in exposure %s, and the name in its certificate", x.spec.MCS.Exposure),
 		Clock: x.deps.Now, Leaving: x.deps.Leaving, Open: x.openHost,
 		Want: func() (exposer.Guest, bool) { return x.wanted(), true }}
 }
@@ -140,7 +140,7 @@ func (x *exposure) guestHop(ctx context.Context) (exposer.TraceHop, error) {
 	case !slices.Equal(have.Ranges, want.Ranges), !slices.Equal(have.Names, want.Names):
 		return hop(name, exposer.Broken, "does not let all Pods of the fleet in, or its certificate does not bear the name", "CW-MCS-GUEST", again), nil
 	case len(x.others.ranges()) == 0:
-		return hop(name, exposer.Warns, "lets "+x.letsInFact()+" in", "CW-MCS-GUEST", "name clients' clusters with --importer, or have them registered in the fleet"), nil
+		return hop(name, exposer.Warns, "lets in "+x.letsInFact(), "CW-MCS-GUEST", "name clients' clusters with --importer, or have them registered in the fleet"), nil
 	}
-	return hop(name, exposer.Good, "lets "+x.letsInFact()+" in", "", ""), nil
+	return hop(name, exposer.Good, "lets in "+x.letsInFact(), "", ""), nil
 }

@@ -188,7 +188,7 @@ func (x *exposure) namespaceSteps() []exposer.Step {
 		}
 		steps = append(steps, &exposer.Object{Cluster: i.kube, Exposure: x.spec.Name, Shared: true, Name: i.id(x.service.Namespace),
 			Ref:   kube.Ref{Version: "v1", Kind: "Namespace", Name: x.service.Namespace},
-			About: fmt.Sprintf("Namespace %s in cluster %s, so that it imports", x.service.Namespace, i.ref.Name),
+			About: fmt.Sprintf("Namespace %s in cluster %s, for its import", x.service.Namespace, i.ref.Name),
 			Build: func() (*unstructured.Unstructured, string, error) {
 				m, err := templates.Namespace(x.spec.Name, x.service.Namespace)
 				return m.Object, "", err

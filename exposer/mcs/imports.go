@@ -149,7 +149,7 @@ func (i imported) text() string {
 	if i.headless {
 		kind = "headless"
 	}
-	return fmt.Sprintf("%s, derived Service %s, %s", kind, i.derived, count(i.addresses, "endpoint"))
+	return fmt.Sprintf("%s, %s of %s", kind, count(i.addresses, "endpoint"), i.derived)
 }
 
 func count(n int, what string) string {

@@ -51,7 +51,7 @@ type description struct {
 
 // descriptions are those of Google's page on multi-cluster Services.
 var descriptions = []description{
-	{begins: "Firewall successfully", verdict: exposer.Good, plain: "ready: firewall rules let Pods of the fleet's clusters reach each other"},
+	{begins: "Firewall successfully", verdict: exposer.Good, plain: "firewall rules let Pods of the fleet's clusters reach each other"},
 	{begins: "Firewall creation pending", verdict: exposer.Waits, code: "CW-MCS-FIREWALL",
 		plain: "its firewall rules are being made: until then new Services and new members may not be reached",
 		fix:   func(gcp.Project, gcp.Membership) string { return "wait some minutes, then look again" }},

@@ -81,7 +81,7 @@ func (x *exposure) apiSteps() []exposer.Step {
 func (x *exposure) featureStep(after []string, others func() (string, error)) *exposer.Resource {
 	project := x.fleet.Project.ID
 	return &exposer.Resource{
-		Name: "feature/" + project + "/" + gcp.MCSFeature, About: "multi-cluster Services are on in the fleet of project " + project,
+		Name: "feature/" + project + "/" + gcp.MCSFeature, About: "multi-cluster Services of the fleet of project " + project,
 		After: after, Adopt: true, Leaving: x.deps.Leaving, Why: "counts for every cluster of the fleet; nothing is exported by it alone",
 		Find: func(ctx context.Context) (*exposer.Found, error) { return x.findFeature(ctx, others) },
 		Make: x.enable,
@@ -157,9 +157,9 @@ func importerForms(number int64, pool string) (principal, account string) {
 
 // bind is one role for one identity in one project.
 type bind struct {
-	project, role, member string
-	same                  []string
-	why                   string
+	project, who, role, member string
+	same                       []string
+	why                        string
 }
 
 // binds are the rights that multi-cluster Services need: the importer's, in the
@@ -168,7 +168,7 @@ type bind struct {
 func (x *exposure) binds() []bind {
 	host := x.fleet.Project
 	principal, account := importerForms(host.Number, host.ID+".svc.id.goog")
-	importer := bind{host.ID, importerRole, principal, []string{account}, "by it the importer in each cluster reads what is exported"}
+	importer := bind{host.ID, "gke-mcs-importer", importerRole, principal, []string{account}, "by it the importer in each cluster reads what is exported"}
 	all := []bind{importer}
 	own, network := x.spec.Cluster.Project, x.cluster.Network.Project
 	if network != "" && network != host.ID {
@@ -180,10 +180,10 @@ func (x *exposure) binds() []bind {
 	}
 	if pool := own + ".svc.id.goog"; x.fleet.OwnNumber() != 0 {
 		principal, account := importerForms(x.fleet.OwnNumber(), pool)
-		all = append(all, bind{own, importerRole, principal, []string{account}, "by it the importer in this cluster reads what is exported"})
+		all = append(all, bind{own, own + ".gke-mcs-importer", importerRole, principal, []string{account}, "by it the importer in this cluster reads what is exported"})
 	}
 	for _, one := range agentRoles {
-		all = append(all, bind{own, one.role, agentMember(host, one.agent), nil, "by it the fleet's agent works in the cluster's project"})
+		all = append(all, bind{own, one.agent, one.role, agentMember(host, one.agent), nil, "by it the fleet's agent works in the cluster's project"})
 	}
 	return all
 }
@@ -192,7 +192,7 @@ func (x *exposure) binds() []bind {
 func (x *exposure) grants(after string, others func() (string, error)) []exposer.Step {
 	var steps []exposer.Step
 	for _, b := range x.binds() {
-		steps = append(steps, &fleet.Grant{Google: x.google, Project: b.project, Role: b.role, Member: b.member, Same: b.same, Why: b.why,
+		steps = append(steps, &fleet.Grant{Google: x.google, Project: b.project, Role: b.role, Member: b.member, Who: b.who, Same: b.same, Why: b.why,
 			Leaving: x.deps.Leaving, After: []string{after}, StillNeeded: func(context.Context) (string, error) { return others() }})
 	}
 	return steps

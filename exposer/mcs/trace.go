@@ -155,7 +155,11 @@ func (x *exposure) exportHops(ctx context.Context) ([]exposer.TraceHop, error) {
 		return nil, err
 	}
 	if pods == 0 {
-		hops[0] = hop(name, exposer.Broken, export.Text+": no Pod behind it is ready", "CW-MCS-SERVICE", "look at its Pods: kubectl get pods -n "+x.service.Namespace)
+		verdict := exposer.Broken
+		if x.any() { // whose Pods may come and go
+			verdict = exposer.Warns
+		}
+		hops[0] = hop(name, verdict, export.Text+": no Pod behind it is ready", "CW-MCS-SERVICE", "look at its Pods: kubectl get pods -n "+x.service.Namespace)
 	}
 	age := x.deps.Now().Sub(live.GetCreationTimestamp().Time)
 	for _, s := range x.sites() {
