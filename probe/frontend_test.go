@@ -52,8 +52,6 @@ func TestWhatConnectGatewaySaysIsTold(t *testing.T) {
 	for sentence, c := range map[string]failing{
 		"no role": byGateway(all, 403, jsonForm, google("Permission 'gkehub.gateway.get' denied on resource '//gkehub.googleapis.com/projects/123/locations/global/memberships/prod' (or it may not exist).")).
 			at(HopHTTP, "CW-GATEWAY-ROLE", "gkehub.gateway.get"),
-		"a reader may not post": byGateway(reviewURL, 403, jsonForm, google("Permission 'gkehub.gateway.post' denied on resource '//gkehub.googleapis.com/projects/123'")).
-			at(HopIdentity, "CW-GATEWAY-ROLE", "gkehub.gateway.post"),
 		"the API is off": byGateway(all, 403, jsonForm, google("Connect Gateway API has not been used in project 123 before or it is disabled.")).
 			at(HopHTTP, "CW-GCP-API-DISABLED", "has not been used"),
 		"no agent": byGateway(all, 503, jsonForm, google("no active connections found for cluster (project: 123, membership: prod)")).
