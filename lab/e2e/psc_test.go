@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -102,45 +103,50 @@ func (c customer) says(ctx context.Context, code int, cause string) {
 	c.refused(lab.Run(ctx, c.Who, c.half("verify")...), code, cause)
 }
 
-func TestEveryVerbFromAConsumerInEveryMode(t *testing.T) {
+func TestEveryVerbFromAConsumerTerminate(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		nat   string
-		flags []string
-		more  []string
-	}{
-		"psc-terminate":   {nat: "10.200.1.0/28", more: []string{"--endpoint-name", "api.prod.example"}},
-		"psc-passthrough": {nat: "10.200.2.0/28", flags: []string{"--mode", "passthrough"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx, p := within(t), publish(t, name, c.nat, c.flags...)
-			where := topology.TheConsumer
-			p.must(lab.Run(ctx, p.operator.Who, p.producing(append(c.more, "--consumer-project", where.Project, "--consumer-network", where.Network, "--consumer-subnet", where.Subnet)...)...), 0)
-			us := p.customer(where)
-			us.receive(ctx)
-			if c.more != nil {
-				text, err := site.KubeconfigOf(us.Who)
-				p.ok(err)
-				if !strings.Contains(string(text), "server: https://api.prod.example") {
-					t.Errorf("the kubeconfig does not go by the endpoint's name:\n%s", text)
-				}
-			}
-			p.must(lab.Run(ctx, us.Who, "causeway", "verify", "--kubeconfig", ".kube/config", "--exec", "shop/web-0", "--large-body"), 0)
-			p.ok(us.EveryVerb(ctx))
-			p.fromTheNATSubnet(ctx, us)
-			// The other consumer has an address like the endpoint's too, and nothing behind it.
-			them := p.customer(topology.ThePartner)
-			for _, one := range p.endpoints(ctx) {
-				r := lab.Run(ctx, them.Who, "curl", "-sk", "--max-time", "1", "https://"+one+"/readyz")
-				if r.Code == 0 || r.Stdout != "" {
-					t.Errorf("%s answers %s: %s", one, them.where.Namespace, r.Text())
-				}
-			}
-			p.refused(lab.Run(ctx, p.operator.Who, p.command("destroy", "--yes")...), 4, "CW-RUN-GUESTS")
-			p.must(lab.Run(ctx, p.operator.Who, p.psc("destroy", "--yes")...), 0)
-		})
+	p := publish(t, "psc-terminate", "10.200.1.0/28")
+	us := p.bothHalves(within(t), "--endpoint-name", "api.prod.example")
+	text, err := site.KubeconfigOf(us.Who)
+	p.ok(err)
+	if !strings.Contains(string(text), "server: https://api.prod.example") {
+		t.Errorf("the kubeconfig does not go by the endpoint's name:\n%s", text)
 	}
+	p.everyVerb(within(t), us)
+	p.fromTheNATSubnet(within(t), us)
+}
+
+func TestEveryVerbFromAConsumerPassthrough(t *testing.T) {
+	t.Parallel()
+	p := publish(t, "psc-passthrough", "10.200.2.0/28", "--mode", "passthrough")
+	p.everyVerb(within(t), p.bothHalves(within(t)))
+}
+
+// bothHalves makes both in one command, and hands over to the consumer.
+func (p published) bothHalves(ctx context.Context, more ...string) customer {
+	p.t.Helper()
+	where := topology.TheConsumer
+	p.must(lab.Run(ctx, p.operator.Who, p.producing(append(more, "--consumer-project", where.Project, "--consumer-network", where.Network, "--consumer-subnet", where.Subnet)...)...), 0)
+	us := p.customer(where)
+	us.receive(ctx)
+	return us
+}
+
+// everyVerb uses the cluster from the consumer's network, and looks who can't, and that
+// what is published stays until it is published no more.
+func (p published) everyVerb(ctx context.Context, us customer) {
+	p.t.Helper()
+	p.must(lab.Run(ctx, us.Who, "causeway", "verify", "--kubeconfig", ".kube/config", "--exec", "shop/web-0", "--large-body"), 0)
+	p.ok(us.EveryVerb(ctx))
+	// For the other consumer nobody has the address.
+	them := p.customer(topology.ThePartner)
+	for _, one := range p.endpoints(ctx) {
+		r := lab.Run(ctx, them.Who, "curl", "-sk", "--max-time", "1", "https://"+one+"/readyz")
+		if r.Code == 0 || r.Stdout != "" {
+			p.t.Errorf("%s answers %s: %s", one, them.where.Namespace, r.Text())
+		}
+	}
+	p.refused(lab.Run(ctx, p.operator.Who, p.command("destroy", "--yes")...), 4, "CW-RUN-GUESTS")
 }
 
 // endpoints are the addresses of the exposure's endpoints.
@@ -160,8 +166,8 @@ func (p published) endpoints(ctx context.Context) []string {
 	return list
 }
 
-// fromTheNATSubnet looks at what the producer sees of a consumer: an address of the
-// NAT subnet, in nginx's log or the API server's audit log.
+// fromTheNATSubnet looks at what the API server is told of a consumer by the proxy: an
+// address of the NAT subnet.
 func (p published) fromTheNATSubnet(ctx context.Context, us customer) {
 	p.t.Helper()
 	mark, err := lab.Watermark()
@@ -169,16 +175,14 @@ func (p published) fromTheNATSubnet(ctx context.Context, us customer) {
 	p.must(lab.Run(ctx, us.Who, "kubectl", "get", "namespaces"), 0)
 	calls, err := lab.Calls(mark, "system:serviceaccount:causeway-"+p.name+"-psc:causeway-client")
 	p.ok(err)
-	network := strings.TrimSuffix(p.nat, "0/28")
+	nat := netip.MustParsePrefix(p.nat)
 	for _, call := range calls {
-		for _, from := range call.SourceIPs {
-			if strings.HasPrefix(from, network) {
-				return
-			}
+		if from, err := netip.ParseAddr(call.SourceIPs[0]); err != nil || !nat.Contains(from) {
+			p.t.Errorf("the API server saw %s %s from %v, want from %s", call.Verb, call.URI, call.SourceIPs, nat)
 		}
 	}
-	if !strings.Contains(p.name, "passthrough") { // where nginx does not speak HTTP, the Pods' addresses are seen
-		p.t.Errorf("no call from %s: %+v", p.nat, calls)
+	if len(calls) == 0 {
+		p.t.Error("the API server saw no call")
 	}
 }
 
@@ -205,9 +209,16 @@ func TestEachStateOfAConnection(t *testing.T) {
 	them.passes(ctx, true)
 	p.must(lab.Run(ctx, them.Who, them.half("verify")...), 0)
 
-	// REJECTED: those who are in are cut off, the other consumer feels nothing.
+	// REJECTED: those who are in are cut off, in the middle of a stream, and the other
+	// consumer feels nothing.
+	logs, err := lab.Follow(ctx, them.Who, nil, "kubectl", "--kubeconfig", them.kubeconfig(), "-n", site.Shop, "logs", "--follow", "--tail=1", site.Web)
+	p.ok(err)
+	defer logs.Stop()
+	_, err = logs.Await(ctx, 0, 10*time.Second, "order")
+	p.ok(err)
 	p.lists(ctx, map[string]any{"consumerAcceptLists": accepts(us.where.Project), "consumerRejectLists": []string{them.where.Project}})
 	them.passes(ctx, false)
+	p.silent(ctx, logs)
 	them.says(ctx, 5, "CW-PSC-REJECTED")
 	us.passes(ctx, true)
 	p.lists(ctx, map[string]any{"consumerAcceptLists": accepts(us.where.Project, them.where.Project), "consumerRejectLists": []string{}})
@@ -230,6 +241,17 @@ func TestEachStateOfAConnection(t *testing.T) {
 		c.says(ctx, 5, "CW-PSC-CLOSED")
 		end(c)
 	}
+}
+
+// silent wants a log that has a line a second to bring none any more.
+func (p published) silent(ctx context.Context, logs *site.Stream) {
+	p.t.Helper()
+	for n := range 60 {
+		if _, err := logs.Await(ctx, n, 2500*time.Millisecond, "order"); err != nil {
+			return
+		}
+	}
+	p.t.Error("a stream that stood before goes on")
 }
 
 func accepts(projects ...string) []map[string]any {
