@@ -35,7 +35,7 @@ lint: ## gofmt, go vet, staticcheck, import rules
 	cd lab && $(GO) vet -tags e2e ./... && ../bin/staticcheck -tags e2e ./...
 	$(GO) test -count=1 -run 'TestImportRules' ./internal/house
 
-lab: build lab-tools ## bring the lab up and leave it up (LINE=vpn or hub: packets follow the configuration)
+lab: build lab-tools ## bring the lab up and leave it up (LINE=fleet: with a second cluster; vpn, hub: packets follow the configuration)
 	@cd lab && $(GO) run . up --line $(LINE)
 
 lab-down: ## take the lab away

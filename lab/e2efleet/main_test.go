@@ -71,7 +71,6 @@ func must(t *testing.T, ctx context.Context, args ...string) site.Result {
 	t.Helper()
 	r := lab.Run(ctx, operator.Who, args...)
 	ok(t, r.Want(0))
-	t.Logf("%s: %s", strings.Join(args[:3], " "), r.Took.Round(100*time.Millisecond))
 	return r
 }
 
