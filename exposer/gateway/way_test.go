@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -203,8 +204,9 @@ func TestFromAMachineThatHasTheGatewayAlone(t *testing.T) {
 
 // TestByTheAgent: it may speak for users, by their names, and for no groups; requests
 // go by its own address.
+//
+// It is not parallel: the agent's namespace is the cluster's, which others look at.
 func TestByTheAgent(t *testing.T) {
-	t.Parallel()
 	spec := with(plain(), func(o *exposer.Gateway) {
 		o.Agent, o.Role, o.Members = true, "editor", []string{alice, "group:ops@example.com"}
 	})
@@ -277,8 +279,15 @@ func installAgent(t *testing.T, w *conformance.World) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := namespaces.Delete(context.Background(), agentNamespace, metav1.DeleteOptions{}); err != nil {
+		ctx := context.Background()
+		if err := namespaces.Delete(ctx, agentNamespace, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
+		}
+		if err := jobOf(t, w).Deps.Poll(ctx, time.Minute, func(ctx context.Context) (bool, error) {
+			_, err := namespaces.Get(ctx, agentNamespace, metav1.GetOptions{})
+			return apierrors.IsNotFound(err), nil
+		}); err != nil {
+			t.Errorf("the agent's namespace is not gone: %v", err)
 		}
 	})
 	if _, text := problemsOf(t, w); !strings.Contains(text, "no Pod with the label app=gke-connect-agent") {
