@@ -143,6 +143,10 @@ func (d Demo) act(ctx context.Context, r *report, story *indent, a act) (err err
 	took := r.part(a.title, func() error {
 		if !own {
 			fmt.Fprintln(d.Out, "A lab is up already: the demo runs in it, and leaves it up.")
+			config, err := daemon.ReadConfig(d.Place)
+			if err == nil && a.line == topology.LineFleet && config.Line == topology.LineStatic {
+				lab.Line = config.Line // the same, without the fleet
+			}
 		}
 		state, err = lab.Up(ctx)
 		if err == nil {

@@ -16,6 +16,22 @@ import (
 // mcsName is the name that an exposure by mcs has by default.
 const mcsName = topology.Cluster + "-mcs"
 
+// ofTheFleet are the parts that take a lab with a fleet: none in one that is up without.
+func (t *tour) ofTheFleet() []part {
+	if !t.s.Fleet() {
+		fmt.Fprintf(t.out, "\n# Connect Gateway and multi-cluster Services are left out: this lab has no fleet (make lab LINE=fleet)\n")
+		return nil
+	}
+	return []part{
+		{"Without any line: Connect Gateway", t.gatewayWay},
+		{"Alice on the far side, through the gateway", t.gatewayVerbs},
+		{"The gateway's way is taken away", t.gatewayEnds},
+		{"For the fleet's other cluster: multi-cluster Services", t.fleetService},
+		{"A Pod of the other cluster, by the fleet's name", t.fleetPod},
+		{"The Service is withdrawn", t.fleetEnds},
+	}
+}
+
 // fleetService exports the proxy to the fleet's other cluster.
 func (t *tour) fleetService(ctx context.Context) error {
 	fmt.Fprintf(t.out, "# %s is in the same VPC and a member of the fleet: its Pods are to reach the API server by a name\n", topology.SecondCluster)
@@ -86,6 +102,9 @@ func (t *tour) fleetEnds(ctx context.Context) error {
 
 // leaveFleet takes both of the fleet's ways out of a lab that stays up.
 func (t *tour) leaveFleet(ctx context.Context) error {
+	if !t.s.Fleet() {
+		return nil
+	}
 	errs := []error{t.s.FailGateway(ctx, "")}
 	for _, method := range []string{"mcs", "gateway"} {
 		errs = append(errs, dismantle(ctx, t.stage, t.operator.Who, map[string]string{"mcs": mcsName, "gateway": gatewayName}[method], byMethod(method)))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func (t *tour) run(ctx context.Context) error {
 			t.flow.Stop()
 		}
 	}()
-	return t.parts(ctx, []part{
+	return t.parts(ctx, slices.Concat([]part{
 		{"What the cluster is and runs before", t.prepare},
 		{"Which of the six methods can work: causeway detect", t.detect},
 		{"The plan: only reads", t.plan},
@@ -95,14 +96,9 @@ func (t *tour) run(ctx context.Context) error {
 		{"Who leaves first: the exposure beneath may not", t.unpublish},
 		{"By name, without any line: the cluster's DNS endpoint", t.dns},
 		{"What the requests felt of the rotation", t.felt},
-		{"Without any line: Connect Gateway", t.gatewayWay},
-		{"Alice on the far side, through the gateway", t.gatewayVerbs},
-		{"The gateway's way is taken away", t.gatewayEnds},
-		{"For the fleet's other cluster: multi-cluster Services", t.fleetService},
-		{"A Pod of the other cluster, by the fleet's name", t.fleetPod},
-		{"The Service is withdrawn", t.fleetEnds},
+	}, t.ofTheFleet(), []part{
 		{"Destroy, and the proof that nothing is left", t.destroy},
-	})
+	}))
 }
 
 // part is one part of a tour.

@@ -14,12 +14,15 @@ import (
 	"causeway/lab/topology"
 )
 
+// Fleet tells whether the lab has the second cluster.
+func (s *Site) Fleet() bool { return s.spaces[topology.SecondSpace] != nil }
+
 // Pod is whoever stands for a Pod of the fleet's second cluster: with an address of its
 // Pod range, its node's kube-proxy and the resolver of its Pods. Its home holds a
 // kubeconfig, none when empty.
 func (s *Site) Pod(name string, kubeconfig []byte) (Who, error) {
 	w := Who{Name: "pod", Home: filepath.Join(s.Dir, "pod-"+name), space: s.spaces[topology.SecondSpace]}
-	if w.space == nil {
+	if !s.Fleet() {
 		return w, fmt.Errorf("find the second cluster: this lab's line has none")
 	}
 	if err := os.MkdirAll(filepath.Join(w.Home, ".kube"), 0o700); err != nil || kubeconfig == nil {

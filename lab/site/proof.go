@@ -16,7 +16,6 @@ import (
 
 	"causeway/internal/gcptest"
 	"causeway/lab/daemon"
-	"causeway/lab/topology"
 )
 
 // Picture is cloud and cluster at one moment, to be compared with another.
@@ -32,7 +31,7 @@ func (s *Site) Take(ctx context.Context) (Picture, error) {
 		return Picture{}, err
 	}
 	cluster, err := s.listing(ctx, s.Provider())
-	if err == nil && s.spaces[topology.SecondSpace] != nil {
+	if err == nil && s.Fleet() {
 		cluster, err = s.withFleet(ctx, cluster)
 	}
 	return Picture{Cloud: string(cloud), Cluster: cluster}, err
