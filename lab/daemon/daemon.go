@@ -119,7 +119,7 @@ func (d *daemon) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.startLoadBalancers(); err != nil {
+	if err := d.startLoadBalancers(ctx); err != nil {
 		return err
 	}
 	if err := d.startFleet(); err != nil {

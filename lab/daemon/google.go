@@ -123,8 +123,10 @@ func (d *daemon) startPlane(google *gcptest.Server) error {
 	return nil
 }
 
-// startLoadBalancers runs the stand-in for Google's load-balancer controllers.
-func (d *daemon) startLoadBalancers() error {
+// startLoadBalancers runs the stand-ins for Google's controllers of load balancers and,
+// where there are consumers, of ServiceAttachment objects, whose kind each cluster of
+// GKE's has.
+func (d *daemon) startLoadBalancers(ctx context.Context) error {
 	config, err := provider(d.cluster, d.spaces[topology.Master])
 	if err != nil {
 		return fmt.Errorf("start the load-balancer stand-in: %w", err)
@@ -134,18 +136,36 @@ func (d *daemon) startLoadBalancers() error {
 		return err
 	}
 	controller.Cluster = topology.Cluster // of several in the seed
-	controller.Cluster = topology.Cluster
 	controller.CreateTime, controller.DeleteTime = operationTime, operationTime
+	d.follow("load-balancer", controller.Run)
+	if len(d.config.Line.Consumers()) == 0 {
+		return nil
+	}
+	// Before the lab is ready: what it has by itself is there before anybody looks.
+	if err := gcptest.InstallCRDs(ctx, config, gcptest.ServiceAttachmentKind); err != nil {
+		return err
+	}
+	attachments, err := gcptest.NewAttachmentController(d.google, topology.Project, topology.Region, config)
+	if err != nil {
+		return err
+	}
+	attachments.Cluster = topology.Cluster
+	attachments.CreateTime, attachments.DeleteTime = operationTime, operationTime
+	d.follow("service-attachment", attachments.Run)
+	return nil
+}
+
+// follow runs a stand-in until the lab ends.
+func (d *daemon) follow(name string, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := controller.Run(ctx); err != nil {
-			d.note("the load-balancer stand-in ended: " + err.Error())
+		if err := run(ctx); err != nil {
+			d.note("the " + name + " stand-in ended: " + err.Error())
 		}
 	}()
 	d.closers = append(d.closers, func() { cancel(); <-done })
-	return nil
 }
 
 // provider is how Google's own controllers reach a cluster.
