@@ -58,7 +58,9 @@ func (s attachmentStep) Title() string {
 }
 
 // Needs implements exposer.Step.
-func (s attachmentStep) Needs() []string { return append(s.x.natIDs(), guestStep(s).ID()) }
+func (s attachmentStep) Needs() []string {
+	return append(s.x.natIDs(), exposer.GuestID(s.x.spec.PSC.Exposure))
+}
 
 // accepted are the entries of those who are let in, the consumer of this run among
 // them.

@@ -45,7 +45,7 @@ func (x *exposure) newObject() *clusterObject {
 	name := "causeway-" + x.spec.Name
 	o := &clusterObject{x: x}
 	o.Object = &exposer.Object{
-		Cluster: x.kube, Exposure: x.spec.Name, After: append(x.natIDs(), guestStep{x}.ID()),
+		Cluster: x.kube, Exposure: x.spec.Name, After: append(x.natIDs(), exposer.GuestID(x.spec.PSC.Exposure)),
 		Ref:   kube.Ref{Group: "networking.gke.io", Version: "v1", Kind: "ServiceAttachment", Namespace: namespace, Name: name},
 		About: fmt.Sprintf("ServiceAttachment %s in %s, of which GKE makes the service attachment", name, namespace),
 		Build: o.build, Settled: o.settled, Settle: o.settle,
@@ -54,7 +54,9 @@ func (x *exposure) newObject() *clusterObject {
 }
 
 // Needs implements exposer.Step.
-func (o *clusterObject) Needs() []string { return append(o.x.natIDs(), guestStep{o.x}.ID()) }
+func (o *clusterObject) Needs() []string {
+	return append(o.x.natIDs(), exposer.GuestID(o.x.spec.PSC.Exposure))
+}
 
 // standing says whether the exposure's object is in the cluster; a cluster that does
 // not tell has none.

@@ -39,9 +39,9 @@ type exposure struct {
 	kube     *kube.Client
 	region   string
 
-	host      exposer.Spec     // the exposure by ilb that is published
-	hostPlan  exposer.Plan     // what it lacks, as it was found
-	hostMoved bool             // it was changed since
+	host      exposer.Spec // the exposure by ilb that is published
+	hostPlan  exposer.Plan // what it lacks, as it was found
+	guest     *exposer.GuestStep
 	balancer  exposer.Endpoint // its endpoint
 	rule      string           // path of its forwarding rule
 	nat       netip.Prefix     // of the NAT subnet; invalid until known
@@ -228,7 +228,7 @@ func (x *exposure) Steps() []exposer.Step {
 		steps = append(steps, x.addressStep())
 	}
 	if x.producing() {
-		steps = append(steps, guestStep{x}, x.attachmentStep())
+		steps = append(steps, x.guestStep(), x.attachmentStep())
 	}
 	if x.consuming() {
 		steps = append(steps, endpointStep{x})

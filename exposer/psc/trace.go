@@ -93,7 +93,7 @@ func (x *exposure) guestHop(ctx context.Context) (exposer.TraceHop, error) {
 		return exposer.TraceHop{}, err
 	}
 	const name = "load balancer"
-	want, known := guestStep{x}.want()
+	want, known := x.wanted()
 	have, ok := guests[x.spec.Name]
 	if !ok || !known || !slices.Equal(have.Ranges, want.Ranges) || !slices.Equal(have.Names, want.Names) {
 		return hop(name, exposer.Broken, "does not let the NAT subnet in, or its certificate does not bear the endpoint", "CW-PSC-GUEST", again), nil
