@@ -12,9 +12,9 @@ import (
 	"causeway/lab/site"
 )
 
-// Alice's rights come and go with what the operator grants, and each refusal on her way
+// throughTheGateway: Alice's rights come and go with what the operator grants, and each refusal on her way
 // is one that causeway names from kubectl's words.
-func TestWhoIsLetThroughTheGateway(t *testing.T) {
+func throughTheGateway(t *testing.T) {
 	ctx := within(t)
 	leavesNothing(t, ctx)
 	destroys(t, on("destroy", "gateway", "--yes")...)

@@ -13,14 +13,11 @@ import (
 
 var importer = []string{"--register", "--importer", topology.Location + "/" + topology.SecondCluster}
 
-// A Pod of the other cluster reaches the first one's API server by the fleet's name, for
+// anotherCluster: a Pod of the other cluster reaches the first one's API server by the fleet's name, for
 // as long as the exposure stands.
-func TestAnotherClusterReachesTheAPIServerByName(t *testing.T) {
+func anotherCluster(t *testing.T) {
 	ctx := within(t)
-	refused(t, lab.Run(ctx, operator.Who, on("apply", "mcs", append(importer, "--yes")...)...), 4, "CW-MCS-NO-ILB")
 	leavesNothing(t, ctx)
-	must(t, ctx, on("apply", "ilb", "--client-cidr", topology.FarCIDR.String(), "--image", lab.State.NginxImage, "--yes")...)
-	destroys(t, on("destroy", "ilb", "--yes")...)
 	destroys(t, on("destroy", "mcs", "--yes")...)
 	apply := on("apply", "mcs", append(importer, "--role", "cluster-admin", "--yes")...)
 	must(t, ctx, apply...)
@@ -68,8 +65,8 @@ func TestAnotherClusterReachesTheAPIServerByName(t *testing.T) {
 	ok(t, pod.Forgotten(ctx, host, 10*time.Second))
 }
 
-// A headless Service of one's own answers with its Pods, each under a name too.
-func TestAHeadlessServiceAnswersByItsPods(t *testing.T) {
+// headless: a headless Service of one's own answers with its Pods, each under a name too.
+func headless(t *testing.T) {
 	ctx := within(t)
 	leavesNothing(t, ctx)
 	admin := lab.Provider()
