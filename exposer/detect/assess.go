@@ -119,6 +119,7 @@ var cures = map[string]string{
 	"CW-ROUTE-NOT-ANNOUNCED":  "have the router announce the subnet",
 	"CW-FLEET-MEMBER":         "join a fleet",
 	"CW-PSC-NO-ILB":           "make an exposure by ilb",
+	"CW-MCS-NO-ILB":           "make an exposure by ilb",
 	"CW-DNS-CLOSED":           "open it",
 	"CW-MCS-CLUSTER":          "turn on what it needs of the cluster",
 }

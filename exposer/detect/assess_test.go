@@ -122,11 +122,12 @@ func TestStatesOfTheCluster(t *testing.T) {
 		"an exposure by ilb that stands":     {facts: world(func(f *Facts) { f.Balanced = []Balanced{{Exposure: "c"}} }), want: map[string][2]string{"psc": {"works", ""}}},
 		"one of another name":                {facts: world(func(f *Facts) { f.Balanced = []Balanced{{Exposure: "other"}} }), want: map[string][2]string{"psc": {"after", "CW-PSC-NO-ILB"}}},
 		"addresses that can't be seen":       {facts: world(func(f *Facts) { f.Balanced = nil }), want: map[string][2]string{"psc": {"unknown", ""}}},
-		"a member of a fleet, with all APIs": {facts: world(fleet), want: map[string][2]string{"gateway": {"works", ""}, "mcs": {"works", ""}}},
+		"a member of a fleet, with all APIs": {facts: world(fleet), want: map[string][2]string{"gateway": {"works", ""}, "mcs": {"after", "CW-MCS-NO-ILB"}}},
+		"a member with an exposure by ilb":   {facts: world(fleet, standing), want: map[string][2]string{"psc": {"works", ""}, "mcs": {"works", ""}}},
 		"a member, for a far side":           {facts: world(fleet), ask: Ask{Clients: clients}, want: map[string][2]string{"gateway": {"works", ""}, "mcs": {"cannot", "CW-MCS-FAR-SIDE"}}},
 		"a member being registered":          {facts: world(fleet, func(f *Facts) { f.Cluster.Fleet.Membership = "" }), want: map[string][2]string{"gateway": {"after", "CW-FLEET-MEMBER"}}},
-		"a member, an API off":               {facts: world(fleet, func(f *Facts) { f.Services["connectgateway.googleapis.com"] = false }), want: map[string][2]string{"gateway": {"after", "CW-GCP-API-DISABLED"}, "mcs": {"works", ""}}},
-		"a member, APIs unseen":              {facts: world(fleet, func(f *Facts) { f.Services = nil }), want: map[string][2]string{"gateway": {"unknown", ""}, "mcs": {"unknown", ""}}},
+		"a member, an API off":               {facts: world(fleet, standing, func(f *Facts) { f.Services["connectgateway.googleapis.com"] = false }), want: map[string][2]string{"gateway": {"after", "CW-GCP-API-DISABLED"}, "mcs": {"works", ""}}},
+		"a member, APIs unseen":              {facts: world(fleet, standing, func(f *Facts) { f.Services = nil }), want: map[string][2]string{"gateway": {"unknown", ""}, "mcs": {"unknown", ""}}},
 		"a member without IP endpoints":      {facts: world(fleet, func(f *Facts) { f.Cluster.IPEndpointsOff = true }), want: map[string][2]string{"gateway": {"unknown", ""}}},
 		"a member without Workload Identity": {facts: world(fleet, func(f *Facts) { f.Cluster.WorkloadPool = "" }), want: map[string][2]string{"mcs": {"after", "CW-MCS-CLUSTER"}}},
 		"a member without the add-on":        {facts: world(fleet, func(f *Facts) { f.Cluster.HTTPLoadBalancing = false }), want: map[string][2]string{"mcs": {"after", "CW-MCS-CLUSTER"}}},
@@ -140,6 +141,9 @@ func TestStatesOfTheCluster(t *testing.T) {
 		})
 	}
 }
+
+// standing has an exposure by ilb.
+func standing(f *Facts) { f.Balanced = []Balanced{{Exposure: "c"}} }
 
 func fleet(f *Facts) {
 	f.Cluster.Fleet = gcp.Fleet{Project: "fleet-project", Membership: "projects/fleet-project/locations/europe-west3/memberships/c"}

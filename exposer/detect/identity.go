@@ -134,7 +134,7 @@ func (j judge) mcs() Assessment {
 	if j.Services == nil {
 		clue = "whether its APIs are on can't be seen"
 	}
-	out := j.verdict("mcs", "for other clusters of the fleet of project "+j.fleetProject()+" alone, never for networks outside Google Cloud", clue, j.MCSProblems(len(j.ask.Clients) > 0))
+	out := j.verdict("mcs", "for other clusters of the fleet of project "+j.fleetProject()+" alone, never for networks outside Google Cloud", clue, append(j.MCSProblems(len(j.ask.Clients) > 0), j.unbalanced()...))
 	out.FarSide = "to be a GKE cluster of the fleet, in this VPC"
 	out.Streaming = "as ilb"
 	out.Identity = "ServiceAccount token"
@@ -142,6 +142,15 @@ func (j judge) mcs() Assessment {
 	out.Exposes = "a Service, to the fleet's clusters"
 	out.Command = j.apply("mcs", byApply(&out)...)
 	return out
+}
+
+// unbalanced says that the exposure by ilb is missing whose proxy would be exported.
+func (j judge) unbalanced() []exposer.Problem {
+	if j.Balanced == nil || slices.ContainsFunc(j.Balanced, func(b Balanced) bool { return b.Exposure == j.Cluster.Name }) {
+		return nil
+	}
+	return []exposer.Problem{{Code: "CW-MCS-NO-ILB", Text: "exports an exposure by ilb, and none of the name " + j.Cluster.Name + " has an address here yet",
+		Fix: j.apply("ilb", j.clientFlags())}}
 }
 
 // dns judges the cluster's DNS endpoint.
