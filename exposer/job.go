@@ -394,8 +394,10 @@ func (j Job) VerifyStanding(ctx context.Context, spec Spec) (*Trace, probe.Repor
 	}
 	report, err := j.Verify(ctx, exposure, made)
 	if errors.Is(err, errNoWayFromHere) {
-		j.Story(noPacketSent)
 		err = nil
+		if broken == nil { // else the trace says why there is none
+			j.Story(noPacketSent)
+		}
 	}
 	return trace, report, join(broken, err)
 }

@@ -231,7 +231,15 @@ func (s attachmentStep) Undo(ctx context.Context, _ json.RawMessage, note func(s
 		return exposer.Undone{Outcome: exposer.Left, Why: "not made by this exposure"}, nil
 	}
 	if n := len(have.Endpoints); n > 0 {
-		note(fmt.Sprintf("closes %d endpoints of consumers: each has to be made anew to come back", n))
+		note(closing(n))
 	}
 	return exposer.Undone{Outcome: exposer.Removed}, s.x.google.DeleteServiceAttachment(ctx, s.x.attachmentRef(), note)
+}
+
+// closing says what the end of an attachment means to its consumers.
+func closing(endpoints int) string {
+	if endpoints == 1 {
+		return "closes one endpoint of a consumer: it has to be made anew to come back"
+	}
+	return fmt.Sprintf("closes %d endpoints of consumers: each has to be made anew to come back", endpoints)
 }

@@ -265,7 +265,7 @@ func (o *clusterObject) Undo(ctx context.Context, old json.RawMessage, note func
 		return exposer.Undone{}, err
 	}
 	if attachment != nil && len(attachment.Endpoints) > 0 {
-		note(fmt.Sprintf("closes %d endpoints of consumers: each has to be made anew to come back", len(attachment.Endpoints)))
+		note(closing(len(attachment.Endpoints)))
 	}
 	undone, err := o.Object.Undo(ctx, old, note)
 	if err != nil {
