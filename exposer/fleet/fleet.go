@@ -51,6 +51,21 @@ func Read(ctx context.Context, google *gcp.Cloud, cluster gcp.Cluster, asked str
 	return f, nil
 }
 
+// ReadCluster reads a cluster and its fleet. On destroy one that does not exist any
+// more is no error: gone says so, and it has its names alone.
+func ReadCluster(ctx context.Context, ref exposer.ClusterRef, asked string, deps exposer.Deps) (cluster gcp.Cluster, gone bool, f *Fleet, err error) {
+	cluster, err = deps.Google.Cluster(ctx, ref.Project, ref.Location, ref.Name)
+	if gcp.NotFound(err) && deps.Leaving {
+		deps.Note("the cluster does not exist any more; what it held is gone with it")
+		cluster, gone, err = gcp.Cluster{Project: ref.Project, Location: ref.Location, Name: ref.Name}, true, nil
+	}
+	if err != nil {
+		return cluster, gone, nil, err
+	}
+	f, err = Read(ctx, deps.Google, cluster, asked)
+	return cluster, gone, f, err
+}
+
 // Of finds a cluster's membership by its resource link; nil when none has it.
 func (f *Fleet) Of(cluster gcp.Cluster) *gcp.Membership {
 	for i, m := range f.Members {

@@ -72,17 +72,8 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 
 // read reads the cluster and its fleet.
 func (x *exposure) read(ctx context.Context) error {
-	c := x.spec.Cluster
 	var err error
-	x.cluster, err = x.google.Cluster(ctx, c.Project, c.Location, c.Name)
-	if gcp.NotFound(err) && x.deps.Leaving {
-		x.deps.Note("the cluster does not exist any more; what it held is gone with it")
-		x.cluster, x.gone, err = gcp.Cluster{Project: c.Project, Location: c.Location, Name: c.Name}, true, nil
-	}
-	if err != nil {
-		return err
-	}
-	x.fleet, err = fleet.Read(ctx, x.google, x.cluster, x.spec.Gateway.FleetProject)
+	x.cluster, x.gone, x.fleet, err = fleet.ReadCluster(ctx, x.spec.Cluster, x.spec.Gateway.FleetProject, x.deps)
 	return err
 }
 

@@ -24,7 +24,6 @@ type exchange struct {
 	google   *Server
 	importer *Importer
 	clients  map[string]dynamic.Interface
-	spaces   map[string]string
 }
 
 func clusterOf(t *testing.T, config *rest.Config) dynamic.Interface {

@@ -140,7 +140,11 @@ func contains(list []string, s string) bool {
 // RemoveCgroup kills what is left below CgroupRoot and takes it away.
 func RemoveCgroup(v1 bool, enabled []string) error {
 	var errs []error
-	for _, dir := range hierarchies(v1) {
+	dirs := hierarchies(v1)
+	if v1 { // beside v1's controllers, runc makes its groups in the v2 tree that holds none
+		dirs = append(dirs, filepath.Join(cgroupDir, "unified", CgroupRoot))
+	}
+	for _, dir := range dirs {
 		if _, err := os.Stat(dir); err != nil {
 			continue
 		}
