@@ -54,6 +54,45 @@ func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Re
 	return probe.Run(ctx, probe.Target{Kubeconfig: made.Bytes, Context: made.Context}, j.Probe, j.Hop)
 }
 
+// VerifyStanding probes an exposure that stands, with the kubeconfig that apply
+// wrote when it is here and good, and with a new one in memory otherwise.
+//
+// Where the cloud can tell of the way, its trace comes first; an error then
+// joins what both found.
+func (j Job) VerifyStanding(ctx context.Context, spec Spec) (*Trace, probe.Report, error) {
+	exposure, _, err := j.Standing(ctx, spec)
+	if err != nil {
+		return nil, probe.Report{}, err
+	}
+	if _, err := MakePlan(ctx, exposure.Steps()); err != nil {
+		return nil, probe.Report{}, err
+	}
+	trace, broken := j.trace(ctx, exposure)
+	if broken != nil && trace == nil {
+		return nil, probe.Report{}, broken
+	}
+	if missing, _ := half(exposure); missing != "" {
+		j.Story(missing)
+		return trace, probe.Report{}, broken
+	}
+	endpoint, err := exposure.Endpoint(ctx)
+	if err != nil {
+		return trace, probe.Report{}, join(broken, err)
+	}
+	made, err := j.Kubeconfig(ctx, exposure, endpoint, false)
+	if err != nil {
+		return trace, probe.Report{}, join(broken, err)
+	}
+	report, err := j.Verify(ctx, exposure, made)
+	if errors.Is(err, errNoWayFromHere) {
+		err = nil
+		if broken == nil { // else the trace says why there is none
+			j.Story(noPacketSent)
+		}
+	}
+	return trace, report, join(broken, err)
+}
+
 // reaches tries one TCP connection to the endpoint.
 func (j Job) reaches(ctx context.Context, exposure Exposure) bool {
 	endpoint, err := exposure.Endpoint(ctx)
