@@ -74,33 +74,17 @@ func is(w *conformance.World, field string) bool {
 
 func apply(t testing.TB, w *conformance.World) exposer.Plan {
 	t.Helper()
-	plan, err := w.Apply(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("apply: %v", err)
-	}
-	return plan
+	return w.Applied(t, Method{})
 }
 
 func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {
 	t.Helper()
-	items, err := w.Destroy(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("destroy: %v", err)
-	}
-	all := map[string]exposer.DestroyItem{}
-	for _, item := range items {
-		all[item.ID] = item
-	}
-	return all
+	return w.Destroyed(t, Method{})
 }
 
 func jobOf(t testing.TB, w *conformance.World) exposer.Job {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return job
+	return w.JobOf(t, Method{})
 }
 
 // authority is a CA that stands for a public one, or for a proxy's.

@@ -73,33 +73,17 @@ func member(t testing.TB, w *conformance.World, at, cluster string) {
 
 func apply(t testing.TB, w *conformance.World) exposer.Plan {
 	t.Helper()
-	plan, err := w.Apply(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("apply: %v", err)
-	}
-	return plan
+	return w.Applied(t, Method{})
 }
 
 func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {
 	t.Helper()
-	items, err := w.Destroy(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("destroy: %v", err)
-	}
-	all := map[string]exposer.DestroyItem{}
-	for _, item := range items {
-		all[item.ID] = item
-	}
-	return all
+	return w.Destroyed(t, Method{})
 }
 
 func jobOf(t testing.TB, w *conformance.World) exposer.Job {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return job
+	return w.JobOf(t, Method{})
 }
 
 func open(t testing.TB, w *conformance.World) *exposure {

@@ -182,11 +182,7 @@ func plain(t testing.TB, err error) {
 
 func apply(t testing.TB, w *conformance.World) exposer.Plan {
 	t.Helper()
-	plan, err := w.Apply(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("apply: %v", err)
-	}
-	return plan
+	return w.Applied(t, Method{})
 }
 
 func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {

@@ -95,15 +95,7 @@ func run(t testing.TB, w *conformance.World) (exposer.Plan, error) {
 
 func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {
 	t.Helper()
-	items, err := w.Destroy(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("destroy: %v", err)
-	}
-	all := map[string]exposer.DestroyItem{}
-	for _, item := range items {
-		all[item.ID] = item
-	}
-	return all
+	return w.Destroyed(t, Method{})
 }
 
 // todo lists what a plan does: "change guest".
@@ -130,11 +122,7 @@ func planned(t testing.TB, w *conformance.World) []string {
 
 func jobOf(t testing.TB, w *conformance.World) exposer.Job {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return job
+	return w.JobOf(t, Method{})
 }
 
 func open(t testing.TB, w *conformance.World) *exposure {

@@ -103,11 +103,7 @@ func clean(t *testing.T, w *conformance.World) {
 
 func apply(t testing.TB, w *conformance.World) exposer.Plan {
 	t.Helper()
-	plan, err := w.Apply(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("apply: %v", err)
-	}
-	return plan
+	return w.Applied(t, Method{})
 }
 
 // unchanged applies again and fails the test when there was anything to do.
@@ -120,15 +116,7 @@ func unchanged(t testing.TB, w *conformance.World) {
 
 func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {
 	t.Helper()
-	items, err := w.Destroy(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("destroy: %v", err)
-	}
-	all := map[string]exposer.DestroyItem{}
-	for _, item := range items {
-		all[item.ID] = item
-	}
-	return all
+	return w.Destroyed(t, Method{})
 }
 
 // todo lists what a plan does: "change router/europe-west3/cr".
