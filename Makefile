@@ -24,7 +24,7 @@ tools: setup ## build etcd and kube-apiserver for the tests, get newer nginx rel
 	@scripts/nginx-releases.sh
 
 test: tools ## run every test that needs no node
-	@scripts/gotest.sh ./...
+	@scripts/gotest.sh -p 3 ./...
 
 lint: ## gofmt, go vet, staticcheck, import rules
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt -w these: $$files"; exit 1; fi

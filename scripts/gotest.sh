@@ -9,7 +9,8 @@ log=$(mktemp)
 export CAUSEWAY_NOT_RUN_FILE=$log.not-run
 trap 'rm -f "$log" "$CAUSEWAY_NOT_RUN_FILE"' EXIT
 cd "$dir" || exit 1
-go test -count=1 -timeout 25m -v "$@" 2>&1 | tee "$log" |
+# -vet=off: make lint vets all of it, more strictly.
+go test -count=1 -timeout 25m -vet=off -v "$@" 2>&1 | tee "$log" |
   grep --line-buffered -E '^(ok|FAIL|panic:|---? FAIL|\s+--- FAIL|.*_test\.go:[0-9]+:|#|.*\.go:[0-9]+:[0-9]+:|NOTE)' 
 status=${PIPESTATUS[0]}
 count() { grep -cE "^ *--- $1:" "$log"; }
