@@ -3,8 +3,6 @@ package dns
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,60 +13,6 @@ import (
 	"causeway/exposer/conformance"
 	"causeway/internal/gcptest"
 )
-
-// installed reports whether programs are on this machine; where one is not, it says
-// loudly what is not shown then.
-func installed(t *testing.T, programs ...string) bool {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		t.Logf("NOT RUN: %s is not installed here; that it and causeway agree was not tested (1 test counted as not run)", program)
-		if file := os.Getenv("CAUSEWAY_NOT_RUN_FILE"); file != "" {
-			out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer out.Close()
-			if _, err := out.WriteString(t.Name() + ": " + program + " is not installed\n"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return false
-	}
-	return true
-}
-
-// gcloudEnv is an environment in which gcloud works with the emulator.
-func gcloudEnv(t *testing.T, google *gcptest.Server) []string {
-	t.Helper()
-	home := t.TempDir()
-	token := filepath.Join(home, "token")
-	if err := google.WriteToken(token); err != nil {
-		t.Fatal(err)
-	}
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "CLOUDSDK_CONFIG=" + home, "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=" + token,
-		"CLOUDSDK_CORE_PROJECT=lab-project", "CLOUDSDK_CORE_DISABLE_PROMPTS=1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=1", "KUBECONFIG=" + filepath.Join(home, "kubeconfig"),
-		"CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=1", "CLOUDSDK_CORE_CHECK_GCE_METADATA=0", "CLOUDSDK_CORE_DISABLE_FILE_LOGGING=1"}
-	for name, value := range google.Env() {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
-func run(t *testing.T, env []string, program string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = env
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, said.String())
-	}
-	return string(out)
-}
 
 // entries are the cluster and the user of a kubeconfig, whatever their names.
 func entries(t *testing.T, path string) (cluster, user any) {
@@ -91,7 +35,7 @@ func entries(t *testing.T, path string) (cluster, user any) {
 // on another by gcloud, and compares what both leave behind, and both kubeconfigs.
 func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 	t.Parallel()
-	if !installed(t, "gcloud", "gke-gcloud-auth-plugin") {
+	if !conformance.Installed(t, "gcloud", "gke-gcloud-auth-plugin") {
 		return
 	}
 	spec := closed()
@@ -104,23 +48,23 @@ func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := gcloudEnv(t, theirs.Google)
+	env := conformance.GcloudEnv(t, theirs.Google)
 	for _, flag := range []string{"--enable-dns-access", "--enable-k8s-tokens-via-dns", "--enable-k8s-certs-via-dns"} {
-		run(t, env, "gcloud", "container", "clusters", "update", "private-cluster", "--location=europe-west3", flag)
+		conformance.Program(t, env, "gcloud", "container", "clusters", "update", "private-cluster", "--location=europe-west3", flag)
 	}
 	if diff := cmp.Diff(theirs.Google.Object(clusterAt), ours.Google.Object(clusterAt)); diff != "" {
 		t.Errorf("the cluster after gcloud (-) and after causeway (+):\n%s", diff)
 	}
 
 	for _, flag := range []string{"external", "tokens", "certs"} { // what destroy tells people to type, where it leaves one on
-		run(t, env, "gcloud", "container", "clusters", "update", "private-cluster", "--location=europe-west3", "--no-"+gcloudFlags[flag])
+		conformance.Program(t, env, "gcloud", "container", "clusters", "update", "private-cluster", "--location=europe-west3", "--no-"+gcloudFlags[flag])
 	}
 	if is(theirs, "allowExternalTraffic") || is(theirs, "enableK8sTokensViaDns") || is(theirs, "enableK8sCertsViaDns") {
 		t.Error("gcloud's --no- flags do not turn the switches off")
 	}
 
-	mine := gcloudEnv(t, ours.Google)
-	run(t, mine, "gcloud", "container", "clusters", "get-credentials", "private-cluster", "--location=europe-west3", "--dns-endpoint")
+	mine := conformance.GcloudEnv(t, ours.Google)
+	conformance.Program(t, mine, "gcloud", "container", "clusters", "get-credentials", "private-cluster", "--location=europe-west3", "--dns-endpoint")
 	path := ""
 	for _, one := range mine {
 		if value, ok := strings.CutPrefix(one, "KUBECONFIG="); ok {
@@ -138,7 +82,7 @@ func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 
 	info := `{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","spec":{"cluster":{"server":"https://` + name + `"},"interactive":false}}`
 	var answer struct{ Status struct{ Token string } }
-	if err := json.Unmarshal([]byte(run(t, append(mine, "KUBERNETES_EXEC_INFO="+info), "gke-gcloud-auth-plugin")), &answer); err != nil || answer.Status.Token != gcptest.Token {
+	if err := json.Unmarshal([]byte(conformance.Program(t, append(mine, "KUBERNETES_EXEC_INFO="+info), "gke-gcloud-auth-plugin")), &answer); err != nil || answer.Status.Token != gcptest.Token {
 		t.Errorf("the plugin of the kubeconfig gives %q, %v", answer.Status.Token, err)
 	}
 	destroy(t, ours)

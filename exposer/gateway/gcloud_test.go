@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -81,66 +79,12 @@ func TestTheKubeconfigIsGooglesOwn(t *testing.T) {
 	}
 }
 
-// installed reports whether programs are on this machine; where one is not, it says
-// loudly what is not shown then.
-func installed(t *testing.T, programs ...string) bool {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		t.Logf("NOT RUN: %s is not installed here; that it and causeway agree was not tested (1 test counted as not run)", program)
-		if file := os.Getenv("CAUSEWAY_NOT_RUN_FILE"); file != "" {
-			out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer out.Close()
-			if _, err := out.WriteString(t.Name() + ": " + program + " is not installed\n"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return false
-	}
-	return true
-}
-
-// gcloudEnv is an environment in which gcloud works with the emulator.
-func gcloudEnv(t *testing.T, google *gcptest.Server) []string {
-	t.Helper()
-	home := t.TempDir()
-	token := filepath.Join(home, "token")
-	if err := google.WriteToken(token); err != nil {
-		t.Fatal(err)
-	}
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "CLOUDSDK_CONFIG=" + home, "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=" + token,
-		"CLOUDSDK_CORE_PROJECT=lab-project", "CLOUDSDK_CORE_DISABLE_PROMPTS=1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=1", "KUBECONFIG=" + filepath.Join(home, "kubeconfig"),
-		"CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=1", "CLOUDSDK_CORE_CHECK_GCE_METADATA=0", "CLOUDSDK_CORE_DISABLE_FILE_LOGGING=1"}
-	for name, value := range google.Env() {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
-func run(t *testing.T, env []string, program string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = env
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, said.String())
-	}
-	return string(out)
-}
-
 // TestGcloudAndCausewayDoTheSame registers the cluster and lets alice in, on one
 // emulator by causeway and on another by gcloud, and compares what both leave behind,
 // and both kubeconfigs.
 func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 	t.Parallel()
-	if !installed(t, "gcloud") {
+	if !conformance.Installed(t, "gcloud") {
 		return
 	}
 	ours := world(t, with(forAlice(), func(o *exposer.Gateway) { o.AuthPlugin = exposer.PluginGcloud }))
@@ -152,9 +96,9 @@ func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := gcloudEnv(t, theirs.Google)
-	run(t, env, "gcloud", "container", "fleet", "memberships", "register", "private-cluster", "--gke-cluster=europe-west3/private-cluster", "--enable-workload-identity")
-	run(t, env, "gcloud", "projects", "add-iam-policy-binding", "lab-project", "--member="+alice, "--role="+reader, "--condition=None")
+	env := conformance.GcloudEnv(t, theirs.Google)
+	conformance.Program(t, env, "gcloud", "container", "fleet", "memberships", "register", "private-cluster", "--gke-cluster=europe-west3/private-cluster", "--enable-workload-identity")
+	conformance.Program(t, env, "gcloud", "projects", "add-iam-policy-binding", "lab-project", "--member="+alice, "--role="+reader, "--condition=None")
 	for _, at := range []string{membershipAt, "projects/lab-project/iamPolicy", clusterAt} {
 		hers, his := ours.Google.Object(at), theirs.Google.Object(at)
 		for _, o := range []map[string]any{hers, his} {
@@ -167,8 +111,8 @@ func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 		}
 	}
 
-	mine := gcloudEnv(t, ours.Google)
-	run(t, mine, "gcloud", "container", "fleet", "memberships", "get-credentials", "private-cluster", "--location=europe-west3")
+	mine := conformance.GcloudEnv(t, ours.Google)
+	conformance.Program(t, mine, "gcloud", "container", "fleet", "memberships", "get-credentials", "private-cluster", "--location=europe-west3")
 	path := ""
 	for _, one := range mine {
 		if value, ok := strings.CutPrefix(one, "KUBECONFIG="); ok {
@@ -186,7 +130,7 @@ func TestGcloudAndCausewayDoTheSame(t *testing.T) {
 	if diff := cmp.Diff(read(t, his), read(t, text)); diff != "" {
 		t.Errorf("the kubeconfig by gcloud (-) and by causeway (+):\n%s", diff)
 	}
-	if listed := run(t, mine, "gcloud", "container", "fleet", "memberships", "list", "--format=value(name)"); !strings.Contains(listed, "private-cluster") {
+	if listed := conformance.Program(t, mine, "gcloud", "container", "fleet", "memberships", "list", "--format=value(name)"); !strings.Contains(listed, "private-cluster") {
 		t.Errorf("gcloud lists %q", listed)
 	}
 	destroy(t, ours)

@@ -110,14 +110,24 @@ func accountToken(token string) bool {
 // NewDNSFront makes a front end before an API server that is reached by transport,
 // whose HTTP/2 must be off.
 func NewDNSFront(google *Server, cluster, upstream string, transport *http.Transport) (*DNSFront, error) {
-	to, err := url.Parse(upstream)
+	to, own, err := upstreamOf(upstream, transport)
 	if err != nil {
 		return nil, err
+	}
+	return &DNSFront{Google: google, Cluster: cluster, Upstream: to, Transport: own}, nil
+}
+
+// upstreamOf is where a front end passes requests on to, and its own transport there:
+// HTTP/1.1 alone, for the sake of upgrades.
+func upstreamOf(upstream string, transport *http.Transport) (*url.URL, *http.Transport, error) {
+	to, err := url.Parse(upstream)
+	if err != nil {
+		return nil, nil, err
 	}
 	own := transport.Clone()
 	own.ForceAttemptHTTP2 = false
 	own.Protocols = new(http.Protocols)
 	own.Protocols.SetHTTP1(true)
 	own.IdleConnTimeout = time.Minute
-	return &DNSFront{Google: google, Cluster: cluster, Upstream: to, Transport: own}, nil
+	return to, own, nil
 }

@@ -248,14 +248,9 @@ func denied(permission, resource string) *Error {
 // NewGatewayFront makes a gateway before an API server that is reached by transport,
 // whose HTTP/2 must be off.
 func NewGatewayFront(google *Server, upstream string, transport *http.Transport) (*GatewayFront, error) {
-	to, err := url.Parse(upstream)
+	to, own, err := upstreamOf(upstream, transport)
 	if err != nil {
 		return nil, err
 	}
-	own := transport.Clone()
-	own.ForceAttemptHTTP2 = false
-	own.Protocols = new(http.Protocols)
-	own.Protocols.SetHTTP1(true)
-	own.IdleConnTimeout = time.Minute
 	return &GatewayFront{Google: google, Upstream: to, Transport: own}, nil
 }
