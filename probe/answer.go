@@ -79,7 +79,7 @@ func (a answer) message() string {
 // refusal turns an answer that is not 2xx, or not kube-apiserver's, into a result.
 // other is the code for what has none of its own.
 func (s *session) refusal(a answer, other string) Result {
-	return s.throughFront(s.refused(a, other), fmt.Sprintf("%d %s\n%s", a.code, http.StatusText(a.code), a.body))
+	return s.byFront(a, s.refused(a, other))
 }
 
 func (s *session) refused(a answer, other string) Result {

@@ -40,16 +40,15 @@ func google(message string) string {
 	return `{"error":{"code":1,"message":"` + message + `","status":"X"}}`
 }
 
-// TestWhatConnectGatewaySaysIsTold: the gateway's own words have the gateway's codes,
-// at the hop where they come.
-func TestWhatConnectGatewaySaysIsTold(t *testing.T) {
-	t.Parallel()
+// frontCases are the gateway's own words, and the hop and code that the probe in Go
+// and verify.sh have for them.
+func frontCases() map[string]failing {
 	const jsonForm = "application/json"
 	forbidden := func(resource string) string {
 		return `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"forbidden: User \"alice@example.com\" cannot get resource \"` + resource + `\" in API group \"\" in the namespace \"shop\""}`
 	}
 	all := "/"
-	for sentence, c := range map[string]failing{
+	return map[string]failing{
 		"no role": byGateway(all, 403, jsonForm, google("Permission 'gkehub.gateway.get' denied on resource '//gkehub.googleapis.com/projects/123/locations/global/memberships/prod' (or it may not exist).")).
 			at(HopHTTP, "CW-GATEWAY-ROLE", "gkehub.gateway.get"),
 		"the API is off": byGateway(all, 403, jsonForm, google("Connect Gateway API has not been used in project 123 before or it is disabled.")).
@@ -72,6 +71,8 @@ func TestWhatConnectGatewaySaysIsTold(t *testing.T) {
 			at(HopExecWebSocket, "CW-GATEWAY-RBAC", "403 Forbidden"),
 		"no right to stream, in the API server's own words": byGateway(execURL, 403, jsonForm, forbidden("pods/exec")).
 			at(HopExecWebSocket, "CW-GATEWAY-RBAC", "pods/exec"),
+		"no right to stream, as Google's streaming methods answer": byGateway(execURL, 400, jsonForm, "["+google("generic::failed_precondition: failed to connect to the cluster's API Server with response (status=403 Forbidden, body=x)")+"]").
+			at(HopExecWebSocket, "CW-GATEWAY-RBAC", "403 Forbidden"),
 		"too many streams": byGateway(execURL, 429, jsonForm, google("generic::resource_exhausted: the gateway's active_streams quota is exhausted")).
 			at(HopExecWebSocket, "CW-GATEWAY-STREAMS", "active_streams"),
 		"an error within the cluster": byGateway(execURL, 400, jsonForm, google("generic::failed_precondition: error encountered within the cluster")).
@@ -84,7 +85,22 @@ func TestWhatConnectGatewaySaysIsTold(t *testing.T) {
 			at(HopExecWebSocket, "CW-GATEWAY-VERSION", "400 Bad Request"),
 		"a pod that is not there": byGateway(execURL, 404, jsonForm, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"pods \"web\" not found"}`).
 			at(HopExecWebSocket, "CW-PROBE-EXEC-TARGET", "not found"),
-	} {
+		"a token that has ended": byGateway(all, 401, jsonForm, google("Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.")).
+			at(HopHTTP, "CW-GCP-CREDENTIALS", "Connect Gateway refuses: 401 Unauthorized: Request had invalid authentication credentials"),
+		"an address that the gateway rejects": byGateway(all, 400, jsonForm, google("Bad Request")).
+			at(HopHTTP, "CW-GATEWAY-ADDRESS", "Connect Gateway refuses: 400 Bad Request"),
+		"a list that the gateway rejects": byGateway("/api/v1/namespaces", 400, jsonForm, google("Bad Request")).
+			at(HopList, "CW-GATEWAY-ADDRESS", "400 Bad Request"),
+		"trouble of the gateway's own": byGateway(all, 502, jsonForm, google("The cluster's API server does not answer.")).
+			at(HopHTTP, "CW-PROBE-UPSTREAM", "502 Bad Gateway"),
+	}
+}
+
+// TestWhatConnectGatewaySaysIsTold: the gateway's own words have the gateway's codes,
+// at the hop where they come.
+func TestWhatConnectGatewaySaysIsTold(t *testing.T) {
+	t.Parallel()
+	for sentence, c := range frontCases() {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
 			f, kubeconfig := c.start(t)

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,50 @@ func (s *session) throughFront(result Result, said string) Result {
 	}
 	result.Code, result.Hint = code, HintFor(code)
 	return result
+}
+
+// byFront is throughFront for an answer to a request. Where the gateway itself spoke,
+// its words are told, and not that it is no API server.
+func (s *session) byFront(a answer, result Result) Result {
+	if !throughGateway(s.server) {
+		return result
+	}
+	spoke := !a.fromKube()
+	if words := a.google(); spoke && words != "" {
+		result.Detail = "Connect Gateway refuses: " + words
+	}
+	result = s.throughFront(result, fmt.Sprintf("%d %s\n%s", a.code, http.StatusText(a.code), a.body))
+	switch {
+	case !spoke:
+	case a.code == http.StatusUnauthorized:
+		result.Code = "CW-GCP-CREDENTIALS"
+	case result.Code == "CW-GATEWAY-CLIENT" || result.Code == "CW-GATEWAY-VERSION": // of streams; this was none
+		result.Code = "CW-GATEWAY-ADDRESS"
+	}
+	result.Hint = HintFor(result.Code)
+	return result
+}
+
+// google is what stands in an error's JSON of Google's, behind its status; "" when
+// it is none. Methods that stream answer with a list.
+func (a answer) google() string {
+	type rpcStatus struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	var one rpcStatus
+	if json.Unmarshal(a.body, &one) != nil {
+		var list []rpcStatus
+		if json.Unmarshal(a.body, &list) != nil || len(list) == 0 {
+			return ""
+		}
+		one = list[0]
+	}
+	if one.Error.Message == "" {
+		return ""
+	}
+	return fmt.Sprintf("%d %s: %s", a.code, http.StatusText(a.code), clip(one.Error.Message, 300))
 }
 
 // execRefused is throughFront for a stream. client-go drops an answer that is JSON and
@@ -71,13 +116,5 @@ func (s *session) upgradeRefusal(ctx context.Context, target *url.URL) string {
 	if err != nil {
 		return ""
 	}
-	var google struct {
-		Error struct {
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	if json.Unmarshal(got.body, &google) == nil && google.Error.Message != "" {
-		return fmt.Sprintf("%d %s: %s", got.code, http.StatusText(got.code), google.Error.Message)
-	}
-	return got.message()
+	return cmp.Or(got.google(), got.message())
 }

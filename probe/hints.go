@@ -57,6 +57,7 @@ func hints() [][2]string {
 		{"CW-GATEWAY-ADDRESS", "have the kubeconfig written anew: causeway kubeconfig gateway"},
 		{"CW-GATEWAY-HEADER", "the names of the user's groups are too long together: take some out of gke-security-groups"},
 		{"CW-FLEET-MEMBER", "the membership of the kubeconfig's address is gone: register the cluster, or take a fresh kubeconfig"},
+		{"CW-GCP-CREDENTIALS", "Google does not take the access token: it lives one hour; sign in again, or give a fresh one"},
 		{"CW-GCP-API-DISABLED", "turn the API that the message names on: gcloud services enable"},
 		{"CW-PROBE-ANONYMOUS", "the API server sees no credential: a proxy that ends TLS drops client certificates; use a token, or --mode passthrough"},
 		{"CW-PROBE-RIGHTS", "bind a role that has them: causeway kubeconfig --role"},
