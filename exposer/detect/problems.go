@@ -184,6 +184,9 @@ type Used struct {
 // UsedBy are the ranges of a cluster and of subnets beside it.
 func UsedBy(c gcp.Cluster, subnets ...gcp.Subnetwork) []Used {
 	used := []Used{{"the cluster's Pods", c.PodCIDR}, {"the cluster's Services", c.ServiceCIDR}, {"its control plane", ControlPlane(c)}}
+	for _, pool := range c.PoolPodCIDRs {
+		used = append(used, Used{"Pods of a node pool", pool})
+	}
 	for _, subnet := range subnets {
 		used = append(used, Used{"subnet " + subnet.Name + " in " + subnet.Region, subnet.Range})
 	}

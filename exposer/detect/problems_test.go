@@ -114,10 +114,12 @@ func TestGooglesOwnPeeringsAreNoHubs(t *testing.T) {
 
 func TestRangesThatCollide(t *testing.T) {
 	f := world(peered)
+	f.Cluster.PoolPodCIDRs = prefixes("100.64.0.0/20")
 	used := UsedBy(f.Cluster, f.Subnets...)
 	for client, about := range map[string]string{
 		"172.31.0.0/16": "", "10.4.0.0/14": "the cluster's Pods", "10.8.8.0/24": "the cluster's Services", "192.168.0.0/16": "its control plane (192.168.50.0/28)",
-		"10.0.0.0/24": "subnet nodes in europe-west3 (10.0.0.0/20)",
+		"100.64.8.0/24": "Pods of a node pool (100.64.0.0/20)",
+		"10.0.0.0/24":   "subnet nodes in europe-west3 (10.0.0.0/20)",
 	} {
 		problems := OverlapProblems(prefixes(client), used)
 		if about == "" {

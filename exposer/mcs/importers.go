@@ -43,13 +43,13 @@ func (o others) names() []string {
 	return names
 }
 
-// ranges are the clusters' Pod ranges, each once, sorted: the order in which the
-// fleet lists them is no change.
+// ranges are the clusters' Pod ranges, those of single node pools too, each once,
+// sorted: the order in which the fleet lists them is no change.
 func (o others) ranges() []string {
 	var ranges []string
 	for _, c := range o.clusters {
-		if c.PodCIDR.IsValid() {
-			ranges = append(ranges, c.PodCIDR.String())
+		for _, pods := range c.PodRanges() {
+			ranges = append(ranges, pods.String())
 		}
 	}
 	slices.Sort(ranges)

@@ -160,7 +160,7 @@ func (x *exposure) portsExported(ctx context.Context, live *unstructured.Unstruc
 // Pods' addresses alone.
 func (x *exposure) remarkMasquerade(ctx context.Context, s site) error {
 	live, err := s.kube.Get(ctx, kube.Ref{Version: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "ip-masq-agent"})
-	if exposer.MissingRight(err) || err == nil && live == nil || !x.cluster.PodCIDR.IsValid() {
+	if exposer.MissingRight(err) || err == nil && live == nil {
 		return nil
 	}
 	if err != nil {
@@ -173,13 +173,21 @@ func (x *exposure) remarkMasquerade(ctx context.Context, s site) error {
 	if yaml.Unmarshal([]byte(cmp.Or(data["config"], data["ip-masq-agent"])), &config) != nil || len(config.NonMasqueradeCIDRs) == 0 {
 		return nil // the agent's own list, which has all private ranges
 	}
-	for _, text := range config.NonMasqueradeCIDRs {
-		if p, err := netip.ParsePrefix(text); err == nil && p.Bits() <= x.cluster.PodCIDR.Bits() && p.Contains(x.cluster.PodCIDR.Addr()) {
-			return nil
+	var hidden []string
+	for _, pods := range x.cluster.PodRanges() {
+		if !slices.ContainsFunc(config.NonMasqueradeCIDRs, func(text string) bool {
+			p, err := netip.ParsePrefix(text)
+			return err == nil && p.Bits() <= pods.Bits() && p.Contains(pods.Addr())
+		}) {
+			hidden = append(hidden, pods.String())
 		}
 	}
-	x.add("masquerading", "CW-MCS-MASQUERADE", fmt.Sprintf("add %s to nonMasqueradeCIDRs of ConfigMap kube-system/ip-masq-agent in cluster %s", x.cluster.PodCIDR, s.name),
-		"the IP masquerade agent of cluster %s hides its Pods' addresses from %s, and the fleet's firewall rules let in Pods' addresses alone", s.name, x.cluster.PodCIDR)
+	if len(hidden) == 0 {
+		return nil
+	}
+	from := strings.Join(hidden, ", ")
+	x.add("masquerading", "CW-MCS-MASQUERADE", fmt.Sprintf("add %s to nonMasqueradeCIDRs of ConfigMap kube-system/ip-masq-agent in cluster %s", from, s.name),
+		"the IP masquerade agent of cluster %s hides its Pods' addresses from %s, and the fleet's firewall rules let in Pods' addresses alone", s.name, from)
 	return nil
 }
 

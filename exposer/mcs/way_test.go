@@ -65,11 +65,7 @@ func whatStands(t *testing.T, w, host *conformance.World) {
 	if port := ports[0].(map[string]any); port["targetPort"] != int64(8443) || port["port"] != int64(443) {
 		t.Errorf("ports %v", ports)
 	}
-	proxy, err := in(t, w.Server, "", "services", host.Spec.Namespace).Get(t.Context(), "causeway-proxy", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ranges, _, _ := unstructured.NestedStringSlice(proxy.Object, "spec", "loadBalancerSourceRanges")
+	ranges := letIn(t, w)
 	if want := []string{"10.44.0.0/16", "35.191.0.0/16", "130.211.0.0/22", "172.31.0.0/16"}; !slices.Equal(ranges, want) {
 		t.Errorf("the proxy lets in %v, want %v", ranges, want)
 	}
@@ -194,6 +190,7 @@ func clusterChanges(t *testing.T, w *conformance.World) {
 	}
 	apply(t, w)
 	wantHop(t, w, "proxy ok")
+	poolOfItsOwn(t, w)
 
 	change(t, w, clientAt, func(o map[string]any) {
 		o["networkConfig"].(map[string]any)["network"] = "projects/lab-project/global/networks/elsewhere"
@@ -202,6 +199,52 @@ func clusterChanges(t *testing.T, w *conformance.World) {
 	change(t, w, clientAt, func(o map[string]any) {
 		o["networkConfig"].(map[string]any)["network"] = "projects/lab-project/global/networks/default"
 	})
+}
+
+// poolOfItsOwn gives the client's cluster a node pool with a Pod range of its own, and
+// the exporting one too.
+func poolOfItsOwn(t *testing.T, w *conformance.World) {
+	add := func(at, block string) {
+		before := w.Google.Object(at)["nodePools"]
+		change(t, w, at, func(o map[string]any) {
+			o["nodePools"] = append(slices.Clone(before.([]any)), map[string]any{"name": "ci", "networkConfig": map[string]any{"podRange": "ci", "podIpv4CidrBlock": block}})
+		})
+		t.Cleanup(func() { change(t, w, at, func(o map[string]any) { o["nodePools"] = before }) })
+	}
+	add(clientAt, "100.64.0.0/20")
+	wantHop(t, w, "proxy broken CW-MCS-GUEST")
+	if got := planned(t, w); !slices.Equal(got, []string{"change guest"}) {
+		t.Errorf("with a new node pool: %q", got)
+	}
+	apply(t, w)
+	wantHop(t, w, "proxy ok")
+	if got := letIn(t, w); !slices.Contains(got, "100.64.0.0/20") || !slices.Contains(got, "10.44.0.0/16") {
+		t.Errorf("the proxy lets in %v", got)
+	}
+	add(clusterAt, "100.65.0.0/20")
+	second := w.Clusters[clientPlane]
+	create(t, second, "", "configmaps", map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "ip-masq-agent", "namespace": "kube-system"},
+		"data": map[string]any{"config": "nonMasqueradeCIDRs: [10.0.0.0/8]\n"}})
+	way, err := open(t, w).Trace(t.Context())
+	if err := in(t, second, "", "configmaps", "kube-system").Delete(t.Context(), "ip-masq-agent", metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+	if err != nil || !slices.ContainsFunc(way.Hops, func(h exposer.TraceHop) bool {
+		return h.Code == "CW-MCS-MASQUERADE" && strings.Contains(h.Text, "hides its Pods' addresses from 100.65.0.0/20,")
+	}) {
+		t.Errorf("hops %+v %v", way.Hops, err)
+	}
+}
+
+// letIn are the ranges that the proxy's Service lets in.
+func letIn(t testing.TB, w *conformance.World) []string {
+	t.Helper()
+	proxy, err := in(t, w.Server, "", "services", "causeway-"+w.Spec.MCS.Exposure).Get(t.Context(), "causeway-proxy", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranges, _, _ := unstructured.NestedStringSlice(proxy.Object, "spec", "loadBalancerSourceRanges")
+	return ranges
 }
 
 // leftBehind destroys the exposure beside an export of somebody else's: the feature

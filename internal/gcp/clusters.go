@@ -40,6 +40,9 @@ type Cluster struct {
 	Subnetwork  Ref
 	PodCIDR     netip.Prefix
 	ServiceCIDR netip.Prefix
+	// PoolPodCIDRs are further ranges of Pods, which node pools have of their own: each
+	// once, sorted, without PodCIDR.
+	PoolPodCIDRs []netip.Prefix
 
 	L4ILBSubsetting bool // decides by what a Service asks for its address
 	Authorized      AuthorizedNetworks
@@ -62,6 +65,15 @@ type Cluster struct {
 type Fleet struct {
 	Project    string // the fleet's host project, by ID or number
 	Membership string // projects/P/locations/L/memberships/M; "" while it is being registered
+}
+
+// PodRanges are all ranges that the cluster's Pods have addresses of, the main one
+// first.
+func (c Cluster) PodRanges() []netip.Prefix {
+	if !c.PodCIDR.IsValid() {
+		return c.PoolPodCIDRs
+	}
+	return append([]netip.Prefix{c.PodCIDR}, c.PoolPodCIDRs...)
 }
 
 // Region is the region in which the control plane is.
@@ -156,12 +168,26 @@ func toCluster(project string, c *containerpb.Cluster) (Cluster, error) {
 	out.Subnetwork = parseRef(first(c.GetNetworkConfig().GetSubnetwork(), c.GetSubnetwork()), out.Network.Project, RegionOf(location))
 	endpoints(&out, c, older)
 	out.Authorized = authorized(c, older)
+	out.PoolPodCIDRs = poolRanges(c, out.PodCIDR)
 	ca, err := base64.StdEncoding.DecodeString(c.GetMasterAuth().GetClusterCaCertificate())
 	if err != nil {
 		return Cluster{}, &Error{Verb: "read", Resource: "cluster " + out.Name, Message: "its CA certificate is not base64: " + err.Error()}
 	}
 	out.CA = ca
 	return out, nil
+}
+
+// poolRanges are the ranges of node pools whose Pods are not in the main one. A pool
+// without a range of its own tells the main one, or none.
+func poolRanges(c *containerpb.Cluster, main netip.Prefix) []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, pool := range c.GetNodePools() {
+		if one := prefix(pool.GetNetworkConfig().GetPodIpv4CidrBlock()); one.IsValid() && one != main {
+			ranges = append(ranges, one)
+		}
+	}
+	slices.SortFunc(ranges, netip.Prefix.Compare)
+	return slices.Compact(ranges)
 }
 
 // endpoints reads the newer block where it is and the older one where not.

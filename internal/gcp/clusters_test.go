@@ -111,6 +111,47 @@ func TestAClusterWhoseIPEndpointsAreOff(t *testing.T) {
 	}
 }
 
+// TestRangesOfNodePools: each further range once, whatever the pools tell.
+func TestRangesOfNodePools(t *testing.T) {
+	pool := func(name, block string) map[string]any {
+		return map[string]any{"name": name, "networkConfig": map[string]any{"podRange": name, "podIpv4CidrBlock": block}}
+	}
+	const main = "10.36.0.0/14"
+	for name, test := range map[string]struct {
+		pools []any
+		want  []string
+	}{
+		"pools in the main range":        {[]any{pool("a", main), pool("b", main)}, []string{main}},
+		"a pool that tells none":         {[]any{map[string]any{"name": "a"}}, []string{main}},
+		"pools with ranges of their own": {[]any{pool("a", "10.60.0.0/20"), pool("b", main), pool("c", "10.52.0.0/20"), pool("d", "10.60.0.0/20")}, []string{main, "10.52.0.0/20", "10.60.0.0/20"}},
+		"a size instead of a range":      {[]any{pool("a", "/20")}, []string{main}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud, google := open(t, gcptest.Options{}, "lab")
+			if err := google.Change("projects/lab-project/locations/europe-west3/clusters/private-cluster", func(o map[string]any) { o["nodePools"] = test.pools }); err != nil {
+				t.Fatal(err)
+			}
+			one, err := cloud.Cluster(t.Context(), project, area, "private-cluster")
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, _, err := cloud.Clusters(t.Context(), project, "-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, cluster := range append(all, one) {
+				var got []string
+				for _, r := range cluster.PodRanges() {
+					got = append(got, r.String())
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
+}
+
 func TestNoSuchCluster(t *testing.T) {
 	cloud, _ := open(t, gcptest.Options{}, "lab")
 	_, err := cloud.Cluster(t.Context(), project, area, "other")
