@@ -129,7 +129,11 @@ func (x *exposure) readCA(ctx context.Context) error {
 	}
 	var err error
 	if len(data["client-ca.key"]) > 0 {
-		if x.clientCA, err = certs.LoadAuthority(x.env(), data["client-ca.crt"], data["client-ca.key"]); err != nil {
+		x.clientCA, err = certs.LoadAuthority(x.env(), data["client-ca.crt"], data["client-ca.key"])
+		if explain.CodeOf(err) == "CW-TLS-EXPIRED" { // and with it all that it signed: nobody is shut out by another one
+			x.clientCA, err = nil, nil
+		}
+		if err != nil {
 			return fmt.Errorf("read Secret %s: client CA: %w", templates.CASecretName, err)
 		}
 	}
@@ -289,11 +293,17 @@ func (x *exposure) readLeaf(ctx context.Context) (why string, err error) {
 	if extra := beyond(pair.Leaf(), names, ips); extra != "" {
 		return "bears " + extra + ", which nobody comes by any more", nil
 	}
-	if left := certs.DaysLeft(pair.Leaf(), x.deps.Now()); left < renewDays {
+	if left := certs.DaysLeft(pair.Leaf(), x.deps.Now()); left < renewDays && outlived(pair, x.ca) {
 		return fmt.Sprintf("ends in %d days", left), nil
 	}
 	x.leaf = &pair
 	return "", nil
+}
+
+// outlived reports whether a certificate ends before its CA does. One that does not
+// has all that a new one could have: then it is the CA that has to be renewed.
+func outlived(pair certs.Pair, ca *certs.Authority) bool {
+	return pair.Leaf().NotAfter.Before(ca.Certificate().NotAfter)
 }
 
 func (x *exposure) issueLeaf() error {
@@ -374,7 +384,7 @@ func (x *exposure) readClient(ctx context.Context) error {
 		return err
 	}
 	pair, err := certs.LoadPair(x.env(), data["tls.crt"], data["tls.key"], certs.Want{Client: true, CA: x.clientCA.Trust()})
-	if err == nil && certs.DaysLeft(pair.Leaf(), x.deps.Now()) >= renewDays {
+	if err == nil && (certs.DaysLeft(pair.Leaf(), x.deps.Now()) >= renewDays || !outlived(pair, x.clientCA)) {
 		x.client = &certs.Pair{CertPEM: data["tls.crt"], KeyPEM: data["tls.key"]}
 	}
 	return nil // one that is not good any more is issued anew
