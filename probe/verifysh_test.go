@@ -174,7 +174,7 @@ func TestTheScriptsHintsAreTheGoHints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`(?m)^\t(CW-PROBE-[A-Z-]+)\) echo '(.*)' ;;$`).FindAllStringSubmatch(string(text), -1)
+	lines := regexp.MustCompile(`(?m)^\t(CW-[A-Z-]+)\) echo '(.*)' ;;$`).FindAllStringSubmatch(string(text), -1)
 	hinted := map[string]bool{}
 	for _, line := range lines {
 		hinted[line[1]] = true
@@ -182,7 +182,7 @@ func TestTheScriptsHintsAreTheGoHints(t *testing.T) {
 			t.Errorf("%s: verify.sh says %q, Go says %q", line[1], hint, HintFor(line[1]))
 		}
 	}
-	for _, code := range regexp.MustCompile(`CW-PROBE-[A-Z-]*[A-Z]`).FindAllString(string(text), -1) {
+	for _, code := range regexp.MustCompile(`CW-[A-Z]+-[A-Z-]*[A-Z]`).FindAllString(string(text), -1) {
 		if !hinted[code] {
 			t.Errorf("verify.sh uses %s and has no hint for it", code)
 		}

@@ -72,6 +72,22 @@ hint_for() {
 	CW-DNS-CONNECT) echo 'have a role granted that holds container.clusters.connect, such as roles/container.viewer' ;;
 	CW-DNS-TOKENS) echo 'let the DNS endpoint take tokens (--dns-tokens), or use a Google identity' ;;
 	CW-KUBE-DNS-ENDPOINT) echo 'external traffic may be off, or container.clusters.connect missing: causeway status dns tells which' ;;
+	CW-GATEWAY-ROLE) echo 'have roles/gkehub.gatewayReader (gatewayEditor to change things) granted on the fleet'\''s project' ;;
+	CW-GATEWAY-STREAM) echo 'have roles/gkehub.gatewayAdmin granted on the fleet'\''s project: of Google'\''s roles it alone lets stream' ;;
+	CW-GATEWAY-RBAC) echo 'the user needs get and create on pods/exec, pods/attach and pods/portforward in the cluster' ;;
+	CW-GATEWAY-FORBIDDEN) echo 'the gateway let it pass; the user that the message names needs a binding in the cluster' ;;
+	CW-GATEWAY-IMPERSONATE) echo 'the Connect Agent may not act for this user: gcloud container fleet memberships generate-gateway-rbac' ;;
+	CW-GATEWAY-NO-AGENT) echo 'look at the Pods of the namespace gke-connect: the Connect Agent is not connected to Google' ;;
+	CW-GATEWAY-AGENT) echo 'the cluster'\''s link to Google is broken: look at the log of the Connect Agent in gke-connect' ;;
+	CW-GATEWAY-WEBSOCKET) echo 'the cluster'\''s side did not open the stream: look at the log of the Connect Agent in gke-connect' ;;
+	CW-GATEWAY-STREAMS) echo 'ten streams are open in the fleet, which is the most: end some, or ask for a larger quota' ;;
+	CW-GATEWAY-CLIENT) echo 'kubectl 1.32 or later says with -v 4 why the stream was refused; give that to causeway explain -' ;;
+	CW-GATEWAY-VERSION) echo 'streams through the gateway need a cluster of 1.30 or later, port-forward 1.31' ;;
+	CW-GATEWAY-ADDRESS) echo 'have the kubeconfig written anew: causeway kubeconfig gateway' ;;
+	CW-GATEWAY-HEADER) echo 'the names of the user'\''s groups are too long together: take some out of gke-security-groups' ;;
+	CW-FLEET-MEMBER) echo 'the membership of the kubeconfig'\''s address is gone: register the cluster, or take a fresh kubeconfig' ;;
+	CW-GCP-CREDENTIALS) echo 'Google does not take the access token: it lives one hour; sign in again, or give a fresh one' ;;
+	CW-GCP-API-DISABLED) echo 'turn the API that the message names on: gcloud services enable' ;;
 	CW-PROBE-ANONYMOUS) echo 'the API server sees no credential: a proxy that ends TLS drops client certificates; use a token, or --mode passthrough' ;;
 	CW-PROBE-RIGHTS) echo 'bind a role that has them: causeway kubeconfig --role' ;;
 	CW-PROBE-FORBIDDEN) echo 'the identity is known but may not do this: causeway kubeconfig --role' ;;
@@ -206,7 +222,7 @@ iso_of() {
 }
 
 # ---- arguments ----
-kubeconfig='' context='' server='' ca='' token_file='' server_name='' client_cert='' client_key='' namespace=''
+kubeconfig='' context='' server='' ca='' token_file='' server_name='' client_cert='' client_key='' namespace='' named=''
 rights='' exec_in='' large='' idle=0 min_days=0 timeout=10 from=local output=table proxy_url='' insecure=''
 failed='' failed_code='' warned=0 facts='' t_name=0 t_connect=0 t_app=0 t_start=0 t_total=0 curl_line=''
 
@@ -230,7 +246,7 @@ while [ $# -gt 0 ]; do
 	--tls-server-name) server_name=$value ;;
 	--client-cert) client_cert=$value ;;
 	--client-key) client_key=$value ;;
-	--namespace | -n) namespace=$value ;;
+	--namespace | -n) namespace=$value named=1 ;;
 	--right) rights="$rights$value
 " ;;
 	--exec) exec_in=$value ;;
@@ -344,6 +360,9 @@ case $authority in
 esac
 is_address() { case $1 in *:*) true ;; *[!0-9.]*) false ;; *) true ;; esac; }
 bracket() { case $1 in *:*) printf '[%s]' "$1" ;; *) printf '%s' "$1" ;; esac; }
+# Connect Gateway has paths of its own before the API server's
+gateway=
+! printf '%s\n' "${rest#"$authority"}" | grep -Eq '^/v1/projects/[^/]+/locations/[^/]+/(gkeM|m)emberships/[^/]+$' || gateway=1
 name=${server_name:-$host}
 base=$server connect_to=
 if [ "$name" != "$host" ]; then
@@ -408,7 +427,7 @@ loaded() {
 	read -r code n_name n_connect n_app n_pre n_start n_total n_http n_ip <"$f.times" || :
 }
 # json FIELD: the first string of that name in the answer
-json() { sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p' "$f.body" | head -n 1 | clip 300; }
+json() { sed "s/\\\\\"/'/g" "$f.body" | sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p' | head -n 1 | clip 300; }
 from_kube() { grep -q '"gitVersion"' "$f.body" || { grep -q '"kind"' "$f.body" && grep -q '"apiVersion"' "$f.body"; } || grep -qi '^audit-id:' "$f.head"; }
 who() {
 	w_text=$code
@@ -424,6 +443,44 @@ message() { m_text=$(json message) && if [ -n "$m_text" ]; then printf '%s: %s' 
 
 # at_front: Google's front ends of a DNS endpoint refused, or the API server behind them.
 at_front() { case $code:$host in 40[13]:*.gke.goog) ;; *) return 1 ;; esac }
+
+# from_gateway: Connect Gateway refused, or something behind it did in words that it is
+# known for; sets r_code, and r_detail where it spoke itself.
+from_gateway() {
+	[ -n "$gateway" ] || return 1
+	g_code=
+	g_said=$(tr 'A-Z\n\t' 'a-z  ' <"$f.body" | tr -d "\\\\\"'" | cut -c1-8000)
+	case $g_said in
+	*gkehub.gateway.stream*) g_code=CW-GATEWAY-STREAM ;;
+	*gkehub.gateway.*) g_code=CW-GATEWAY-ROLE ;;
+	*'has not been used in project'* | *service_disabled*) g_code=CW-GCP-API-DISABLED ;;
+	*'failed to connect to the cluster'*status=403*) g_code=CW-GATEWAY-RBAC ;;
+	*'failed to connect to the cluster'*'api server with response'* | *'error encountered within the cluster'*) g_code=CW-GATEWAY-WEBSOCKET ;;
+	*active_streams* | *generic::resource_exhausted*) g_code=CW-GATEWAY-STREAMS ;;
+	*'connection to agent'*) g_code=CW-GATEWAY-AGENT ;;
+	*connect-agent-sa*'cannot impersonate'*) g_code=CW-GATEWAY-IMPERSONATE ;;
+	*'no active connection'*) g_code=CW-GATEWAY-NO-AGENT ;;
+	*gke-security-groups*8kb* | *'8kb http header size limit'* | *'header fields too large'* | *'header or cookie too large'*) g_code=CW-GATEWAY-HEADER ;;
+	*' cannot '*' resource pods/exec'* | *' cannot '*' resource pods/attach'* | *' cannot '*' resource pods/portforward'*) g_code=CW-GATEWAY-RBAC ;;
+	*'user '*' cannot '*' resource '* | *'user '*' cannot '*' path '*) g_code=CW-GATEWAY-FORBIDDEN ;;
+	*'not found on this server'*) g_code=CW-GATEWAY-ADDRESS ;;
+	*memberships/*'not found'*) g_code=CW-FLEET-MEMBER ;;
+	esac
+	if ! from_kube; then
+		[ -z "$(json message)" ] || r_detail="Connect Gateway refuses: $(message)"
+		case $code:$g_code:$f in
+		401:*) g_code=CW-GCP-CREDENTIALS ;;
+		400::*/exec-websocket)
+			g_minor=${git_version#v1.}
+			case ${g_minor%%.*} in [0-9] | [12][0-9]) g_code=CW-GATEWAY-VERSION ;; *) g_code=CW-GATEWAY-CLIENT ;; esac
+			;;
+		400::*) g_code=CW-GATEWAY-ADDRESS ;;
+		esac
+	fi
+	[ -n "$g_code" ] && r_code=$g_code
+}
+# reads_alone: the gateway refused a POST, as it does a reader; reviews are sent by POST
+reads_alone() { [ -n "$gateway" ] && [ "$code" = 403 ] && grep -q 'gkehub\.gateway\.post' "$f.body"; }
 
 # judge OTHER WHAT: sets r_code and r_detail for a request that did not go well; OTHER is
 # the code of what has none of its own. Empty r_code: it went well.
@@ -441,7 +498,9 @@ judge() {
 	fi
 	case $code in 2??) return ;; esac
 	r_code=$1 r_detail=$(message)
-	if [ "$code" = 400 ] && grep -q 'SSL certificate' "$f.body"; then
+	if from_gateway; then
+		:
+	elif [ "$code" = 400 ] && grep -q 'SSL certificate' "$f.body"; then
 		r_code=CW-PROBE-CLIENT-CERT
 	elif [ "$code" = 413 ]; then
 		r_code=CW-PROBE-BODY-LIMIT
@@ -653,8 +712,8 @@ certificate_facts
 hop tls "$t_status" "$tls_took" "$t_code" "$t_detail$cert_note"
 
 # ---- http: who answers? ----
-# Google's front ends of a DNS endpoint pass nobody on without a token.
-if [ "$rc" = 0 ] && at_front && ! from_kube && [ -n "$token_file" ]; then
+# Google's front ends of a DNS endpoint, and Connect Gateway, pass nobody on without a token.
+if [ "$rc" = 0 ] && { at_front || [ -n "$gateway" ]; } && ! from_kube && [ -n "$token_file" ]; then
 	fetch known "$timeout" "$base/version"
 fi
 h_took=$(ms "$n_total" "$n_app")
@@ -683,6 +742,8 @@ user=$(json username)
 judge CW-PROBE-UNAUTHORIZED "ask who I am"
 if [ "$rc" = 0 ] && [ "$code" = 404 ] && from_kube; then
 	hop identity pass "$took" "" "the API server is older than 1.28 and does not tell who calls"
+elif reads_alone; then
+	hop identity skip "$took" "" "can't be asked for without gkehub.gateway.post, which readers lack; the gateway itself knows the caller and lets him read"
 elif [ -n "$r_code" ]; then
 	stop identity "$took" "$r_code" "$r_detail"
 elif [ -z "$user" ]; then
@@ -707,10 +768,11 @@ may() {
 		"$(json_string "$1")" "$(json_string "$2")" "$(json_string "$3")" "$(json_string "$4")" "$(json_string "$5")" >"$work/question"
 	fetch may "$timeout" --http1.1 -H 'Content-Type: application/json' -d "@$work/question" "$base/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 	total=$(awk -v a="$total" -v b="$n_total" 'BEGIN { print a + b }')
+	! reads_alone || guessed=1
 	judge CW-PROBE-RIGHTS "ask for $1 $3"
 	grep -q '"allowed": *true' "$f.body"
 }
-total=0 quiet='' collection=''
+total=0 quiet='' collection='' guessed=''
 if may list '' namespaces '' '' && may watch '' namespaces '' ''; then
 	quiet=api/v1/namespaces collection=namespaces
 elif may list '' pods '' "$namespace" && may watch '' pods '' "$namespace"; then
@@ -738,7 +800,11 @@ while [ -n "$rights" ]; do
 	[ -n "$trouble_code" ] || trouble_code=$r_code trouble_detail=$r_detail
 done
 took=$(ms "$total")
-if [ -n "$trouble_code" ]; then
+if [ -n "$guessed" ]; then
+	quiet=api/v1/namespaces collection=namespaces
+	[ -z "$named" ] || quiet=api/v1/namespaces/$namespace/pods collection="pods in $namespace"
+	hop rights skip "$took" "" "can't be asked for without gkehub.gateway.post, which readers lack; whether it may list $collection is tried"
+elif [ -n "$trouble_code" ]; then
 	hop rights fail "$took" "$trouble_code" "$trouble_detail"
 elif [ -n "$missing" ]; then
 	fact missing "$missing"
@@ -760,7 +826,10 @@ else
 	fetch list "$timeout" -H 'Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json' "$base/$quiet?limit=500"
 	judge CW-PROBE-LIST "list $collection"
 	[ -n "$r_code" ] || grep -q '"items"' "$f.body" || r_code=CW-PROBE-LIST r_detail="the answer is no list: $(who)"
-	if [ -n "$r_code" ]; then
+	if [ -n "$guessed" ] && [ "$code" = 403 ] && from_kube; then
+		hop list skip "$(ms "$n_total")" "" "the identity may not list $collection, and what else it may can't be asked for"
+		quiet=
+	elif [ -n "$r_code" ]; then
 		hop list fail "$(ms "$n_total")" "$r_code" "$r_detail"
 	else
 		count=$(awk '{ n += gsub(/"metadata": *[{] *"name"/, "") } END { print n + 0 }' "$f.body")
@@ -828,6 +897,9 @@ upgrade() { # HOP TRANSPORT ARGUMENTS...
 	if [ -z "$exec_in" ]; then
 		hop "$u_hop" skip 0 "" "not asked for"
 		return
+	elif [ -n "$gateway" ] && [ "$u_transport" = SPDY ]; then
+		hop "$u_hop" skip 0 "" "Connect Gateway passes streams over WebSocket alone"
+		return
 	fi
 	pod=${exec_in#*/} u_container=
 	case $pod in */*) u_container="&container=${pod#*/}" pod=${pod%%/*} ;; esac
@@ -837,6 +909,11 @@ upgrade() { # HOP TRANSPORT ARGUMENTS...
 		return
 	fi
 	judge CW-PROBE-EXEC "exec over $u_transport"
+	case $r_code in CW-GATEWAY-* | CW-GCP-* | CW-FLEET-*)
+		hop "$u_hop" fail "$(ms "$n_total")" "$r_code" "$r_detail"
+		return
+		;;
+	esac
 	if [ -z "$r_code" ] || { [ "$rc" = 0 ] && ! from_kube; }; then
 		r_code=CW-PROBE-UPGRADE r_detail="the $u_transport upgrade did not arrive: $(who)"
 	elif grep -q 'error dialing backend' "$f.body"; then
