@@ -26,7 +26,7 @@ the cluster's project, roles/compute.networkViewer on the network's and the hub'
 roles/serviceusage.serviceUsageViewer on the fleet's. What it may not look at is listed,
 and narrows the answer.
 
-Exit code 4 where none of this causeway's methods can work, not even after something.`
+Exit code 4 where none of the methods can work, not even after something.`
 
 func (a *app) detectCommand() *cobra.Command {
 	c := &common{}
@@ -71,7 +71,7 @@ func (a *app) detect(cmd *cobra.Command, c *common, region string) error {
 	if err != nil {
 		return err
 	}
-	report := facts.Assess(detect.Ask{Clients: c.spec.FarSide.Prefixes(), FromRegion: region}, a.methodNames())
+	report := facts.Assess(detect.Ask{Clients: c.spec.FarSide.Prefixes(), FromRegion: region})
 	if c.output != "table" {
 		err = a.writeData(c.output, report)
 	} else {
@@ -114,9 +114,6 @@ func showReport(w io.Writer, r detect.Report, colour bool) {
 		why := joinCode(m.Reason, m.Code)
 		if len(m.First) > 0 {
 			why += "\nfirst: " + steps(m.First)
-		}
-		if !m.Have && m.Verdict != detect.Cannot {
-			why += "\n(this causeway has no method " + m.Method + " yet)"
 		}
 		verdicts = append(verdicts, []string{m.Method, words[m.Verdict], why})
 		aspects = append(aspects, []string{m.Method, m.FarSide, m.Streaming, m.Identity, m.Cost, m.Exposes})

@@ -6,10 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"causeway/exposer"
-	"causeway/exposer/all"
 	"causeway/exposer/detect"
 	"causeway/internal/gcptest"
 )
@@ -202,16 +199,22 @@ func TestDetectSaysWhatIsWrongWithItsArguments(t *testing.T) {
 	}
 }
 
-// TestDetectEndsInFourWhereNoneCan: ranges that collide, and a causeway that has
-// but the two methods that need routes.
+// TestDetectEndsInFourWhereNoneCan: a cluster that is on its way out. One that is
+// still being made can be waited for, which its golden holds.
 func TestDetectEndsInFourWhereNoneCan(t *testing.T) {
-	s := clusters["overlap"]
-	_, env := s.looks(t)
-	var out, story strings.Builder
-	a := &app{in: strings.NewReader(""), out: &out, err: &story, now: time.Now, getenv: func(name string) string { return env[name] },
-		methods: slices.DeleteFunc(all.Methods(), func(m exposer.Method) bool { return m.Name() != "ilb" && m.Name() != "route" })}
-	if code := a.run(t.Context(), s.args()); code != exitPrecondition || !strings.Contains(out.String(), "recommended: none, because none of the methods of this causeway can work here") {
-		t.Errorf("exit %d\n%s%s", code, out.String(), story.String())
+	for _, status := range []string{"STOPPING", "ERROR"} {
+		s := clusters["psc-line"]
+		google, env := s.looks(t)
+		if err := google.Change("projects/prod-project/locations/europe-west3/clusters/prod", func(o map[string]any) { o["status"] = status }); err != nil {
+			t.Fatal(err)
+		}
+		got := typed(t, env, s.args()...)
+		if want := "recommended: none, because the cluster is " + status + ", and does not come back by waiting"; got.code != exitPrecondition || !strings.Contains(got.out, want) {
+			t.Errorf("exit %d, want %q\n%s%s", got.code, want, got.out, got.err)
+		}
+		if n := strings.Count(got.out, "cannot "); n < 6 {
+			t.Errorf("%d methods can't work, want all six\n%s", n, got.out)
+		}
 	}
 }
 

@@ -50,8 +50,7 @@ type Assessment struct {
 	Identity  string  `json:"identity"`  // who clients are, and who says so
 	Cost      string  `json:"cost"`      // kinds of cost
 	Exposes   string  `json:"exposes"`
-	Have      bool    `json:"have"`    // this causeway can apply it
-	Command   string  `json:"command"` // or how it is done without causeway
+	Command   string  `json:"command"`
 }
 
 // Step is something to be done first.
@@ -65,23 +64,16 @@ type Step struct {
 type judge struct {
 	Facts
 	ask  Ask
-	have []string
 	own  way
 	hubs []way
 }
 
-// Assess judges the six methods; have are those that this causeway can apply.
-func (f Facts) Assess(ask Ask, have []string) Report {
-	j := judge{Facts: f, ask: ask, have: have}
+// Assess judges the six methods, in the order of the columns of docs/methods.
+func (f Facts) Assess(ask Ask) Report {
+	j := judge{Facts: f, ask: ask}
 	j.own, j.hubs = j.ways()
 	report := Report{Cluster: f.describeCluster(), Network: j.describeNetwork(), Unseen: slices.Clone(f.Unseen),
 		Methods: []Assessment{j.ilb(), j.route(), j.psc(), j.gateway(), j.mcs(), j.dns()}}
-	for i := range report.Methods {
-		m := &report.Methods[i]
-		if m.Have = slices.Contains(have, m.Method); !m.Have {
-			m.Command = j.byHand(m.Method)
-		}
-	}
 	if report.Unseen == nil {
 		report.Unseen = []Unseen{}
 	}
@@ -89,9 +81,9 @@ func (f Facts) Assess(ask Ask, have []string) Report {
 	return report
 }
 
-// Possible reports whether one of the methods of this causeway can work, or may.
+// Possible reports whether one of the methods can work, or may.
 func (r Report) Possible() bool {
-	return slices.ContainsFunc(r.Methods, func(m Assessment) bool { return m.Have && m.Verdict != Cannot })
+	return slices.ContainsFunc(r.Methods, func(m Assessment) bool { return m.Verdict != Cannot })
 }
 
 // Method finds an assessment.

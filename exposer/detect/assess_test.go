@@ -75,7 +75,7 @@ func TestWhereLinesEnd(t *testing.T) {
 			}), ask: Ask{Clients: clients}, ilb: After, ilbCode: "CW-ROUTE-NOT-ANNOUNCED", route: After, rtCode: "CW-BGP-PEER-CUSTOM"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := c.facts.Assess(c.ask, all)
+			r := c.facts.Assess(c.ask)
 			holds(t, r, "ilb", c.ilb, c.ilbCode)
 			holds(t, r, "route", c.route, c.rtCode)
 			_, flags, _ := strings.Cut(strings.TrimSuffix(r.Method("ilb").Command, " --client-cidr CLIENT_CIDR"), "--client-cidr 172.31.0.0/16 ")
@@ -134,7 +134,7 @@ func TestStatesOfTheCluster(t *testing.T) {
 		"a member that is routes-based":      {facts: world(fleet, func(f *Facts) { f.Cluster.VPCNative = false }), want: map[string][2]string{"mcs": {"cannot", "CW-MCS-VPC-NATIVE"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := c.facts.Assess(c.ask, all)
+			r := c.facts.Assess(c.ask)
 			for method, want := range c.want {
 				holds(t, r, method, Verdict(want[0]), want[1])
 			}
@@ -158,33 +158,36 @@ func TestTheDecisionList(t *testing.T) {
 	open := func(f *Facts) { f.Cluster.DNSExternal = true }
 	blind := func(f *Facts) { f.Own.Routers = false }
 	noImage := func(f *Facts) { f.Subnets[0].PrivateGoogleAccess = false }
-	today := []string{"ilb", "route", "psc", "dns"}
 	for name, c := range map[string]struct {
 		facts         Facts
 		ask           Ask
-		have          []string
 		want, instead string
 		says          string
 	}{
-		"2 ranges that collide: psc":                                  {facts: world(lines(here)), ask: Ask{Clients: prefixes("10.5.0.0/16")}, have: today, want: "psc", says: "collide"},
-		"2 the same without psc: dns":                                 {facts: world(lines(here)), ask: Ask{Clients: prefixes("10.5.0.0/16")}, have: []string{"ilb", "route", "dns"}, want: "dns", says: "collide"},
-		"3 IP endpoints off: dns, though a line is there":             {facts: world(lines(here), open, func(f *Facts) { f.Cluster.IPEndpointsOff = true }), have: today, want: "dns", says: "owner chose"},
-		"4 a line: ilb, with route beside it":                         {facts: world(lines(here), open), ask: Ask{Clients: clients}, have: today, want: "ilb", instead: "route", says: "a line ends"},
-		"4 a hub's line: ilb, and route is no choice":                 {facts: world(hub("REGIONAL", here), open), ask: Ask{Clients: clients}, have: today, want: "ilb", says: "the hub h/hub"},
-		"4 only ilb is in the way: route":                             {facts: world(lines(here), noImage), ask: Ask{Clients: clients}, have: today, want: "route", says: "at once"},
-		"4 in a hub, ilb after something":                             {facts: world(hub("REGIONAL", here), noImage), ask: Ask{Clients: clients}, have: today, want: "ilb"},
-		"4 a line that needs something is not left for a public name": {facts: world(lines(line{name: "cr", region: region, down: true}), open), have: today, want: "ilb"},
-		"5 no line: dns that is open":                                 {facts: world(open), have: today, want: "dns", instead: "route", says: "needs none"},
-		"5 no line: dns that is to be opened":                         {facts: world(), have: today, want: "dns", instead: "route"},
-		"5 no line, no DNS endpoint: gateway":                         {facts: world(fleet, func(f *Facts) { f.Cluster.DNSEndpoint = "" }), have: all, want: "gateway", instead: "route"},
-		"5 no line, neither of them: route makes one":                 {facts: world(open), have: []string{"ilb", "route"}, want: "route", says: "make one"},
-		"6 unseen, dns is open":                                       {facts: world(blind, open), have: today, want: "dns", says: "can't be seen"},
-		"6 unseen, dns is closed: ilb with an if":                     {facts: world(blind), have: today, want: "ilb", says: "if a line"},
-		"never mcs":                              {facts: world(fleet), have: []string{"mcs"}, want: ""},
-		"1 a cluster that is not ready: nothing": {facts: world(lines(here), func(f *Facts) { f.Cluster.Status = "PROVISIONING" }), have: today, want: "", says: "PROVISIONING"},
+		"2 ranges that collide: psc":                                                {facts: world(lines(here)), ask: Ask{Clients: prefixes("10.5.0.0/16")}, want: "psc", says: "collide"},
+		"2 the same, dns works at once: dns":                                        {facts: world(lines(here), open), ask: Ask{Clients: prefixes("10.5.0.0/16")}, want: "dns", says: "collide"},
+		"2 the same, psc works at once too: psc":                                    {facts: world(lines(here), open, standing), ask: Ask{Clients: prefixes("10.5.0.0/16")}, want: "psc", says: "collide"},
+		"3 IP endpoints off: dns, though a line is there":                           {facts: world(lines(here), open, func(f *Facts) { f.Cluster.IPEndpointsOff = true }), want: "dns", says: "owner chose"},
+		"4 a line: ilb, with route beside it":                                       {facts: world(lines(here), open), ask: Ask{Clients: clients}, want: "ilb", instead: "route", says: "a line ends"},
+		"4 a hub's line: ilb, and route is no choice":                               {facts: world(hub("REGIONAL", here), open), ask: Ask{Clients: clients}, want: "ilb", says: "the hub h/hub"},
+		"4 only ilb is in the way: route":                                           {facts: world(lines(here), noImage), ask: Ask{Clients: clients}, want: "route", says: "at once"},
+		"4 in a hub, ilb after something":                                           {facts: world(hub("REGIONAL", here), noImage), ask: Ask{Clients: clients}, want: "ilb"},
+		"4 a line that needs something is not left for a public name":               {facts: world(lines(line{name: "cr", region: region, down: true}), open), want: "ilb"},
+		"5 no line: dns that is open":                                               {facts: world(open), want: "dns", instead: "route", says: "needs none"},
+		"5 no line: dns that is to be opened":                                       {facts: world(), want: "dns", instead: "route"},
+		"5 no line, no DNS endpoint: gateway":                                       {facts: world(fleet, func(f *Facts) { f.Cluster.DNSEndpoint = "" }), want: "gateway", instead: "route"},
+		"5 no line, no DNS endpoint, a gateway that can't be seen: route makes one": {facts: world(fleet, func(f *Facts) { f.Cluster.DNSEndpoint, f.Services = "", nil }), want: "route", says: "make one"},
+		"3 IP endpoints off, and no way by name is certain: what is left":           {facts: world(fleet, func(f *Facts) { f.Cluster.IPEndpointsOff, f.Cluster.DNSEndpoint = true, "" }), want: "ilb", says: "what can work"},
+		"1 a cluster that is going: nothing, and no waiting":                        {facts: world(lines(here), func(f *Facts) { f.Cluster.Status = "STOPPING" }), want: "", says: "does not come back"},
+		"6 unseen, dns is open":                                                     {facts: world(blind, open), want: "dns", says: "can't be seen"},
+		"6 unseen, dns is closed: ilb with an if":                                   {facts: world(blind), want: "ilb", says: "if a line"},
+		"never mcs, though it alone works at once": {facts: world(fleet, standing, func(f *Facts) {
+			f.Cluster.DNSEndpoint, f.Services["connectgateway.googleapis.com"] = "", false
+		}), want: "gateway", instead: "route"},
+		"1 a cluster that is not ready: nothing": {facts: world(lines(here), func(f *Facts) { f.Cluster.Status = "PROVISIONING" }), want: "", says: "PROVISIONING"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := c.facts.Assess(c.ask, c.have)
+			r := c.facts.Assess(c.ask)
 			instead := ""
 			if r.Instead != nil {
 				instead = r.Instead.Method
@@ -199,40 +202,33 @@ func TestTheDecisionList(t *testing.T) {
 	}
 }
 
-func TestWhatThisCausewayCanNotApplyIsToldByHand(t *testing.T) {
-	r := world(fleet, lines(here)).Assess(Ask{}, []string{"ilb"})
-	if got := r.Method("gateway").Command; !strings.Contains(got, "memberships get-credentials c --project fleet-project --location europe-west3") {
-		t.Error(got)
-	}
-	if got := world().Assess(Ask{}, nil).Method("dns").First[0].Command; got != "gcloud container clusters update c --project p --location europe-west3 --enable-dns-access" {
-		t.Error(got)
-	}
-	if got := world().Assess(Ask{}, all).Method("dns"); got.First[0].Flag != "--open-dns-endpoint" || !strings.HasSuffix(got.Command, "--open-dns-endpoint") {
+func TestAClosedDNSEndpointIsOpenedByTheVeryApply(t *testing.T) {
+	if got := world().Assess(Ask{}).Method("dns"); got.First[0].Flag != "--open-dns-endpoint" || got.First[0].Command != "" || !strings.HasSuffix(got.Command, "--open-dns-endpoint") {
 		t.Errorf("%+v", got)
 	}
-	if r.Method("route").Have || r.Recommended != "ilb" {
-		t.Errorf("%+v", r)
+	if got := world(func(f *Facts) { f.Cluster.DNSExternal = true }).Assess(Ask{}).Method("dns"); len(got.First) > 0 || strings.Contains(got.Command, "--open") {
+		t.Errorf("%+v", got)
 	}
 }
 
-func TestPossibleIsWhatOneOfItsMethodsCan(t *testing.T) {
-	collide := Ask{Clients: prefixes("10.5.0.0/16")}
+func TestPossibleIsWhatOneOfTheMethodsCan(t *testing.T) {
 	for name, c := range map[string]struct {
-		ask  Ask
-		have []string
-		want bool
+		facts Facts
+		ask   Ask
+		want  bool
 	}{
-		"works after":            {Ask{}, []string{"ilb"}, true},
-		"cannot":                 {collide, []string{"ilb", "route"}, false},
-		"only another one's can": {collide, []string{"ilb"}, false},
-		"one of two":             {collide, []string{"ilb", "psc"}, true},
-		"none at all":            {Ask{}, nil, false},
+		"works after":                      {world(), Ask{}, true},
+		"ilb and route cannot, others can": {world(), Ask{Clients: prefixes("10.5.0.0/16")}, true},
+		"one that is being made":           {world(func(f *Facts) { f.Cluster.Status = "PROVISIONING" }), Ask{}, true},
+		"one that is going":                {world(fleet, standing, func(f *Facts) { f.Cluster.Status = "STOPPING" }), Ask{}, false},
+		"one that is broken for good":      {world(lines(here), func(f *Facts) { f.Cluster.Status = "ERROR" }), Ask{Clients: clients}, false},
 	} {
-		if got := world().Assess(c.ask, c.have).Possible(); got != c.want {
+		if got := c.facts.Assess(c.ask).Possible(); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if !world(func(f *Facts) { f.Own.Routers = false }).Assess(Ask{}, []string{"ilb"}).Possible() {
+	unseen := Report{Methods: []Assessment{{Method: "ilb", Verdict: Unknown}, {Method: "dns", Verdict: Cannot}}}
+	if !unseen.Possible() {
 		t.Error("what is unknown may work")
 	}
 }

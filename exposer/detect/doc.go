@@ -8,13 +8,13 @@
 // cluster that can't be read ends it.
 //
 //	facts, err := detect.Read(ctx, google, spec.Cluster)
-//	report := facts.Assess(detect.Ask{Clients: clients}, []string{"ilb", "route"})
+//	report := facts.Assess(detect.Ask{Clients: clients})
 //
 // # What is recommended
 //
-// The first of these that holds, among the methods that this causeway has:
+// The first of these that holds:
 //
-//  1. The control plane does not serve: none, wait.
+//  1. The control plane does not serve: none; wait, where that helps.
 //  2. Client networks collide with the cluster's or the VPC's: psc, which needs no
 //     routes between the two sides; else dns, for the same reason.
 //  3. The IP endpoints are off: dns. Whoever turned them off chose it.

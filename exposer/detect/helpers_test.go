@@ -14,7 +14,6 @@ var (
 	own     = gcp.Ref{Project: "p", Name: "vpc"}
 	hubRef  = gcp.Ref{Project: "h", Name: "hub"}
 	clients = prefixes("172.31.0.0/16")
-	all     = []string{"ilb", "route", "psc", "gateway", "mcs", "dns"}
 )
 
 func prefixes(texts ...string) []netip.Prefix {

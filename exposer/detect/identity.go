@@ -160,9 +160,6 @@ func (j judge) dns() Assessment {
 	var flags []string
 	if c.DNSEndpoint != "" && !c.DNSExternal {
 		flags = append(flags, "--open-dns-endpoint")
-		if at := slices.IndexFunc(out.First, func(s Step) bool { return s.Flag == "--open-dns-endpoint" }); at >= 0 && !slices.Contains(j.have, "dns") {
-			out.First[at] = Step{What: out.First[at].What, Command: j.gcloud("--enable-dns-access")}
-		}
 	}
 	out.FarSide = "HTTPS to *.gke.goog, in public or by Private Google Access"
 	out.Streaming = "HTTPS by Google's front end; verify proves exec"
@@ -177,23 +174,4 @@ func (j judge) dns() Assessment {
 	out.Exposes = "a public name; IAM guards it, no list of networks"
 	out.Command = j.apply("dns", flags...)
 	return out
-}
-
-// byHand is said in the place of the command of a method that this causeway does
-// not have.
-func (j judge) byHand(method string) string {
-	c := j.Cluster
-	have := "this causeway has no method " + method + " yet"
-	switch method {
-	case "gateway":
-		if parts := strings.Split(c.Fleet.Membership, "/"); len(parts) == 6 {
-			return fmt.Sprintf("%s; by hand: gcloud container fleet memberships get-credentials %s --project %s --location %s", have, parts[5], parts[1], parts[3])
-		}
-		return have + "; by hand: gcloud container fleet memberships get-credentials, once it is a member"
-	case "mcs":
-		return have + "; by hand: gcloud container fleet multi-cluster-services enable --project " + j.fleetProject() + ", then a ServiceExport"
-	case "dns":
-		return fmt.Sprintf("%s; by hand: gcloud container clusters get-credentials %s --project %s --location %s --dns-endpoint", have, c.Name, c.Project, c.Location)
-	}
-	return have
 }

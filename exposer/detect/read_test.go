@@ -79,7 +79,7 @@ func TestEachMissingRightNarrowsAndStopsNothing(t *testing.T) {
 			if hub := facts.Hubs[0]; permission == "compute.routers.get" && (hub.Lines.Status != nil || !hub.Routers || len(hub.Lines.Routers) == 0) {
 				t.Errorf("a status that was not read counts as one: %+v", hub)
 			}
-			report := facts.Assess(Ask{Clients: clients}, all)
+			report := facts.Assess(Ask{Clients: clients})
 			if len(report.Unseen) != 1 || len(report.Methods) != 6 || report.Recommended == "" {
 				t.Errorf("%+v", report)
 			}

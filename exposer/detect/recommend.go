@@ -1,11 +1,12 @@
 package detect
 
-import "slices"
-
 // recommend takes the first rule of the package's list that holds.
 func (j judge) recommend(r *Report) {
 	if !j.Cluster.Ready() {
 		r.Because = "the cluster is " + j.Cluster.Status + ": wait until it is RUNNING, and ask again"
+		if ending(j.Cluster) {
+			r.Because = "the cluster is " + j.Cluster.Status + ", and does not come back by waiting: nothing can lead to it"
+		}
 		return
 	}
 	line := best(j.own, j.hubs)
@@ -28,9 +29,6 @@ func (j judge) recommend(r *Report) {
 	}
 	// Whatever is left: better than nothing.
 	j.take(r, "it is what can work here", []string{"ilb", "route", "psc", "dns", "gateway"}, Works, After, Unknown)
-	if r.Recommended == "" {
-		r.Because = "none of the methods of this causeway can work here"
-	}
 }
 
 // byLine is for clusters that the far side's line leads to.
@@ -81,7 +79,7 @@ func (j judge) instead(r *Report, method, because string, verdicts ...Verdict) {
 func (j judge) find(r *Report, methods []string, verdicts []Verdict) (Assessment, bool) {
 	for _, verdict := range verdicts {
 		for _, name := range methods {
-			if m := r.Method(name); m.Have && m.Verdict == verdict && slices.Contains(j.have, name) {
+			if m := r.Method(name); m.Verdict == verdict {
 				return m, true
 			}
 		}
