@@ -48,6 +48,7 @@ func TestGcloudAndWeGetTheSameGatewayKubeconfig(t *testing.T) {
 		agent                bool
 	}{
 		"a GKE cluster":                     {"private-cluster", "europe-west3", []string{"--location=europe-west3"}, false},
+		"one that is found by its name":     {"attached", "global", nil, false},
 		"by the agent":                      {"private-cluster", "europe-west3", []string{"--location=europe-west3", "--force-use-agent"}, true},
 		"one of the older kind":             {"private-cluster", "global", []string{"--location=global"}, false},
 		"one that is elsewhere":             {"attached", "global", []string{"--location=global"}, false},

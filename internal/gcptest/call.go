@@ -62,8 +62,9 @@ func (r Request) Write() bool {
 }
 
 func (s *Server) newCall(r *http.Request, raw []byte) *call {
-	name, path := servicePath(r.URL.Path)
-	c := &call{server: s, verb: r.Method, path: r.URL.Path, query: r.URL.Query(), raw: raw, context: r.Context().Done()}
+	asked := asV1(r.Method, r.URL.Path)
+	name, path := servicePath(asked)
+	c := &call{server: s, verb: r.Method, path: asked, query: r.URL.Query(), raw: raw, context: r.Context().Done()}
 	c.token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c.service = s.catalog.Service(name)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,18 @@ func (c *call) hubTarget() string {
 		parts[1] = text(project, "projectId")
 	}
 	return strings.Join(parts, "/")
+}
+
+// betaList is where gcloud looks for a membership whose location nobody gave
+// (command_lib/container/fleet/api_util.py). But for the version, the list is v1's.
+var betaList = regexp.MustCompile(`^/gkehub/v1beta(/projects/[^/]+/locations/-/memberships)$`)
+
+// asV1 is the path by which v1 serves a call; all but betaList stay as they are.
+func asV1(verb, path string) string {
+	if verb != http.MethodGet {
+		return path
+	}
+	return betaList.ReplaceAllString(path, "/gkehub/v1$1")
 }
 
 // byNumber is a path with the project's number, as the fleet's APIs key states and
