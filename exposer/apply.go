@@ -133,10 +133,16 @@ func stopped(ctx context.Context, err error, plan Plan, failed map[string]error)
 			missing = append(missing, item.ID)
 		}
 	}
+	return &Stopped{Err: interrupted(ctx, err), Standing: standing, Missing: missing}
+}
+
+// interrupted marks a failure that is the user's own will. The end of --timeout is
+// not: it stays a failure with its own code.
+func interrupted(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) || (ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled)) {
-		err = &Interrupted{Err: err}
+		return &Interrupted{Err: err}
 	}
-	return &Stopped{Err: err, Standing: standing, Missing: missing}
+	return err
 }
 
 // Stopped is an apply that ended before its end: what it made stays.

@@ -77,10 +77,7 @@ func Destroy(ctx context.Context, steps []Step, record Record, run Run) ([]Destr
 		items = append(items, item)
 	}
 	if err := back.joined(ctx, failed); err != nil {
-		if ctx.Err() != nil {
-			err = &Interrupted{Err: err}
-		}
-		return items, fmt.Errorf("destroy: %w", err)
+		return items, fmt.Errorf("destroy: %w", interrupted(ctx, err))
 	}
 	return items, run.Records.Forget(ctx, run.Spec)
 }

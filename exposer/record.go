@@ -122,6 +122,7 @@ func (f FileRecords) Forget(_ context.Context, spec Spec) error {
 // several steps at a time.
 type book struct {
 	mu      sync.Mutex
+	run     context.Context
 	ctx     context.Context // without the run's cancellation: the last words must be written
 	records Records
 	record  Record
@@ -135,7 +136,7 @@ func openBook(ctx context.Context, run Run, plan Plan) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &book{ctx: context.WithoutCancel(ctx), records: run.Records, now: run.Now}
+	b := &book{run: ctx, ctx: context.WithoutCancel(ctx), records: run.Records, now: run.Now}
 	b.record = Record{Version: 1, Spec: run.Spec, By: run.By, Started: run.Now()}
 	for _, item := range plan.Items {
 		step := StepRecord{ID: item.ID, State: Pending, At: run.Now(), Old: item.Old}
@@ -178,13 +179,22 @@ func (b *book) forget(id string) {
 	}
 }
 
+// lastWords bounds the write of a record whose run was ended: it lies on this machine
+// by then, and a cluster that is silent must not hold who pressed Ctrl-C.
+const lastWords = 10 * time.Second
+
 // close writes the record's end.
 func (b *book) close(finished bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	ctx, cancel := b.ctx, func() {}
+	if b.run.Err() != nil {
+		ctx, cancel = context.WithTimeout(b.ctx, lastWords)
+	}
+	defer cancel()
 	if finished {
 		at := b.now()
 		b.record.Finished = &at
 	}
-	return b.records.Save(b.ctx, b.record, true)
+	return b.records.Save(ctx, b.record, true)
 }
