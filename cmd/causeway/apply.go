@@ -95,7 +95,11 @@ func (s *session) ask(question, cmd string) (bool, error) {
 	if !s.app.ask {
 		return false, &usageError{text: "stdin is no terminal to ask on: give --yes; nothing was changed", cmd: cmd}
 	}
-	return ui.Confirm(s.app.in, s.app.err, question)
+	yes, err := ui.Confirm(s.ctx, s.app.in, s.app.err, question)
+	if err != nil {
+		err = fmt.Errorf("%w; nothing was changed", err)
+	}
+	return yes, err
 }
 
 // applyFailed adds to a failure what to type next.

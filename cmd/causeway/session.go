@@ -42,17 +42,21 @@ func (a *app) open(cmd *cobra.Command, c *common, args []string) (*session, erro
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), c.timeout, &timeoutError{c.timeout.String()})
-	s := &session{app: a, flags: c, spec: spec, ctx: ctx, cancel: cancel,
+	s := &session{app: a, flags: c, spec: spec, ctx: ctx,
 		progress: ui.NewProgress(a.err, a.tty, a.now).Colour(a.colourErr())}
+	untold := context.AfterFunc(cmd.Context(), func() {
+		s.story("interrupted: ends what is under way; Ctrl-C once more stops at once")
+	})
+	s.cancel = func() { untold(); cancel() }
 	google, config, err := s.google(c.tokenFile, c.impersonate)
 	if err != nil {
-		cancel()
+		s.cancel()
 		return nil, err
 	}
 	consumer := google
 	if c.consumerAs != "" || c.consumerFile != "" {
 		if consumer, _, err = s.google(c.consumerFile, c.consumerAs); err != nil {
-			cancel()
+			s.cancel()
 			return nil, err
 		}
 	}
@@ -75,6 +79,7 @@ func (s *session) deps(google, consumer *gcp.Cloud, config gcp.Config) exposer.D
 	name, host := a.whoami()
 	return exposer.Deps{Google: google, Consumer: consumer, Now: a.now, Rand: a.rand, Note: s.story, Getenv: a.getenv, Dial: a.dial, Open: s.other,
 		Siblings: exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}.Siblings,
+		HandOver: exposer.FileRecords{Dir: exposer.StateDir(a.getenv)}.HandOver,
 		Connect: func(ctx context.Context, o kube.ConnectOptions) (*kube.Client, error) {
 			o.Tokens, o.Env = config.TokenSource, kube.Env{Now: a.now, Rand: a.rand, Note: s.story,
 				Holder: kube.HolderName(name, host, os.Getpid()), Ended: kube.EndedHere(host)}

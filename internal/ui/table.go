@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"regexp"
@@ -121,17 +122,33 @@ func cells(values []string, colour bool) table.Row {
 }
 
 // Confirm asks a question that yes or y answers; everything else, and the end of
-// the input, is no.
-func Confirm(in io.Reader, out io.Writer, question string) (bool, error) {
+// the input, is no. The end of ctx ends the question too, with its cause as the
+// error: a terminal's read knows no other end than a typed line.
+func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) (bool, error) {
 	fmt.Fprintf(out, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return false, fmt.Errorf("read answer: %w", err)
+	type line struct {
+		text string
+		err  error
 	}
-	if err == io.EOF {
+	typed := make(chan line, 1)
+	go func() {
+		text, err := bufio.NewReader(in).ReadString('\n')
+		typed <- line{text, err}
+	}()
+	var answer line
+	select {
+	case answer = <-typed:
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return false, fmt.Errorf("wait for an answer: %w", context.Cause(ctx))
+	}
+	if answer.err != nil && answer.err != io.EOF {
+		return false, fmt.Errorf("read answer: %w", answer.err)
+	}
+	if answer.err == io.EOF {
 		fmt.Fprintln(out)
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
+	switch strings.ToLower(strings.TrimSpace(answer.text)) {
 	case "y", "yes":
 		return true, nil
 	}

@@ -2,8 +2,10 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -243,7 +245,7 @@ func TestConfirm(t *testing.T) {
 		"y\n": true, "yes\n": true, "YES\r\n": true, " y \n": true, "n\n": false, "\n": false, "": false, "yep\n": false, "y": true,
 	} {
 		var out bytes.Buffer
-		got, err := Confirm(strings.NewReader(answer), &out, "Apply this plan?")
+		got, err := Confirm(t.Context(), strings.NewReader(answer), &out, "Apply this plan?")
 		if err != nil || got != want {
 			t.Errorf("answer %q: %v, %v", answer, got, err)
 		}
@@ -251,8 +253,24 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("asked %q", out.String())
 		}
 	}
-	if _, err := Confirm(broken{}, &bytes.Buffer{}, "?"); err == nil {
+	if _, err := Confirm(t.Context(), broken{}, &bytes.Buffer{}, "?"); err == nil {
 		t.Error("an input that breaks is no answer")
+	}
+}
+
+// TestAQuestionEndsWithItsContext: Ctrl-C at a question must not wait for a line.
+func TestAQuestionEndsWithItsContext(t *testing.T) {
+	silent, typing := io.Pipe()
+	defer typing.Close()
+	why := errors.New("interrupt signal received")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	var out bytes.Buffer
+	if yes, err := Confirm(ctx, silent, &out, "Destroy?"); yes || !errors.Is(err, why) {
+		t.Errorf("%v, %v", yes, err)
+	}
+	if out.String() != "Destroy? [y/N] \n" {
+		t.Errorf("the shell's prompt would stand behind the question: %q", out.String())
 	}
 }
 
