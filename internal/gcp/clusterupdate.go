@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -131,10 +132,18 @@ func (c *Cloud) updateCluster(ctx context.Context, verb, project, location, name
 	return after, nil
 }
 
-// clusterBusy knows Google's refusal while another operation runs on a cluster.
+// clusterBusyWords are Google's refusals while another operation runs on a cluster:
+// one of its user's, or an upgrade or a repair of its own.
+var clusterBusyWords = regexp.MustCompile(`Cluster is running incompatible operation|Operation \S+ is currently \w+|Cluster is currently being created, deleted, updated or repaired`)
+
+// clusterBusy knows such a refusal, and gives it its code.
 func clusterBusy(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && strings.Contains(e.Message, "Cluster is running incompatible operation")
+	if !errors.As(err, &e) || !clusterBusyWords.MatchString(e.Message) {
+		return false
+	}
+	e.code = codeBusy
+	return true
 }
 
 // authorizedConfig is the block of the authorized networks, the newer one where
