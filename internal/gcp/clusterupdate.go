@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // maxAuthorized is how many authorized networks a cluster may have (discovery:
