@@ -316,11 +316,11 @@ func TestEveryWordForABusyCluster(t *testing.T) {
 			cloud, google := cluster(t, true, gcptest.Options{})
 			waited := clocked(cloud)
 			google.Inject(gcptest.Fault{Match: updates, Nth: 1, Status: 400, Reason: "failedPrecondition", Message: words})
-			if err := cloud.SetDNSEndpoint(t.Context(), project, area, "psc-cluster", "external", true, nil); err != nil || waited() == 0 {
+			if err := cloud.SetDNSEndpoint(t.Context(), project, area, "psc-cluster", "tokens", true, nil); err != nil || waited() == 0 {
 				t.Errorf("waited %s: %v", waited(), err)
 			}
 			google.Inject(gcptest.Fault{Match: updates, Status: 400, Reason: "failedPrecondition", Message: words})
-			expect(t, cloud.SetDNSEndpoint(t.Context(), project, area, "psc-cluster", "external", false, nil), "CW-GCP-BUSY", "(waited ")
+			expect(t, cloud.SetDNSEndpoint(t.Context(), project, area, "psc-cluster", "tokens", false, nil), "CW-GCP-BUSY", "(waited ")
 		})
 	}
 }
