@@ -1,9 +1,11 @@
 package conformance
 
 import (
+	"errors"
 	"testing"
 
 	"causeway/exposer"
+	"causeway/internal/explain"
 )
 
 // Applied is Apply for tests in which it must succeed.
@@ -39,4 +41,51 @@ func (w *World) JobOf(t testing.TB, method exposer.Method) exposer.Job {
 		t.Fatal(err)
 	}
 	return job
+}
+
+// Opened is the exposure as a verb opens it.
+func (w *World) Opened(t testing.TB, method exposer.Method) exposer.Exposure {
+	t.Helper()
+	x, err := method.Open(t.Context(), w.Spec, w.JobOf(t, method).Deps)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	return x
+}
+
+// Unchanged applies again and fails the test when there was anything to do.
+func (w *World) Unchanged(t testing.TB, method exposer.Method) {
+	t.Helper()
+	if plan := w.Applied(t, method); !plan.Empty() {
+		t.Errorf("an apply after the apply has something to do: %v", Todo(plan))
+	}
+}
+
+// Refused is Apply for tests in which a precondition is missing: what stands in the
+// way. It fails the test where a code has no entry, or anything was made or changed.
+func (w *World) Refused(t testing.TB, method exposer.Method) []exposer.Problem {
+	t.Helper()
+	before := w.State()
+	_, err := w.Apply(t.Context(), method)
+	var missing *exposer.PreconditionError
+	if !errors.As(err, &missing) {
+		t.Fatalf("apply: %v, want a *PreconditionError", err)
+	}
+	for _, p := range missing.Problems {
+		if _, ok := explain.Lookup(p.Code); !ok {
+			t.Errorf("a problem with the code %q, which has no entry: %s", p.Code, p.Text)
+		}
+	}
+	w.Untouched(t, before)
+	return missing.Problems
+}
+
+// Host makes an exposure by another method (ilb), on which the world's own is to
+// stand, with a load balancer that comes at once.
+func (w *World) Host(t testing.TB, method exposer.Method, spec exposer.Spec) *World {
+	t.Helper()
+	host := w.Beside(spec)
+	host.Balance(t, host.Spec.Namespace, 0)
+	host.Applied(t, method)
+	return host
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"causeway/exposer"
+	"causeway/internal/kubetest"
 )
 
 // Method is what the suite needs of a method: itself, and the spec of an exposure
@@ -36,6 +36,7 @@ type Method struct {
 
 // Run holds the method to the whole suite.
 func Run(t *testing.T, m Method) {
+	kubetest.Workloads(t, kubetest.Start(t).Config)
 	t.Run("from nothing to nothing", func(t *testing.T) { t.Parallel(); fromNothingToNothing(t, m) })
 	ids := stepIDs(t, m)
 	for _, id := range ids {
@@ -52,14 +53,6 @@ func (m Method) named(name string) exposer.Spec {
 	spec := m.Spec
 	spec.Name = name
 	return spec
-}
-
-func short(t *testing.T) string {
-	sum := uint32(2166136261)
-	for _, c := range t.Name() {
-		sum = (sum ^ uint32(c)) * 16777619
-	}
-	return fmt.Sprintf("c%08x", sum)
 }
 
 func stepIDs(t *testing.T, m Method) []string {
@@ -127,8 +120,9 @@ func (w *World) Destroy(ctx context.Context, method exposer.Method) ([]exposer.D
 	return job.Destroy(ctx, exposure, record)
 }
 
-// Gone fails the test unless cluster and cloud are as they were.
-func (w *World) Gone(t testing.TB, before string) {
+// Untouched fails the test when the exposure has anything in the cluster, or Google's
+// side is not in that state.
+func (w *World) Untouched(t testing.TB, before string) {
 	t.Helper()
 	left, err := w.Objects(t.Context())
 	if err != nil || len(left) > 0 {
@@ -137,6 +131,12 @@ func (w *World) Gone(t testing.TB, before string) {
 	if now := w.State(); now != before {
 		t.Errorf("Google's side is not as before:\n%s\nbefore:\n%s", now, before)
 	}
+}
+
+// Gone fails the test unless cluster and cloud are as they were.
+func (w *World) Gone(t testing.TB, before string) {
+	t.Helper()
+	w.Untouched(t, before)
 	records, err := filepath.Glob(filepath.Join(w.Dir, "state", "*"))
 	if err != nil || len(records) > 0 {
 		t.Errorf("records left: %v %v", records, err)
@@ -144,7 +144,7 @@ func (w *World) Gone(t testing.TB, before string) {
 }
 
 func fromNothingToNothing(t *testing.T, m Method) {
-	w := New(t, m.named(short(t)), m.World)
+	w := New(t, m.named(NameOf(t)), m.World)
 	before := w.State()
 	plan, err := w.Apply(t.Context(), m.Method)
 	if err != nil {
@@ -199,7 +199,7 @@ var errInjected = errors.New("injected failure")
 // it did it, and at last in a destroy; each run goes on from what the one before
 // left.
 func failAndResume(t *testing.T, m Method, id string, moments ...string) {
-	w := New(t, m.named(short(t)), m.World)
+	w := New(t, m.named(NameOf(t)), m.World)
 	before, generic := w.State(), id
 	id = strings.ReplaceAll(id, "NAME", w.Spec.Name)
 	for _, when := range moments {
@@ -257,7 +257,7 @@ func (w *World) pending(t *testing.T, m Method, id string) bool {
 
 // killAndResume kills an apply before a step, the next one after it, and goes on.
 func killAndResume(t *testing.T, m Method, id string, moments ...string) {
-	w := New(t, m.named(short(t)), m.World)
+	w := New(t, m.named(NameOf(t)), m.World)
 	before, generic := w.State(), id
 	id = strings.ReplaceAll(id, "NAME", w.Spec.Name)
 	if err := w.handOver(); err != nil {
