@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -23,15 +22,7 @@ import (
 	"causeway/internal/kubetest"
 )
 
-// TestMain lets more tests run at the same time than there are processors: what
-// they do is mostly to wait.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(kubetest.StartMain(m))
-}
+func TestMain(m *testing.M) { os.Exit(conformance.Main(m)) }
 
 // The seed's clusters, and the addresses of their control planes.
 var (
@@ -54,15 +45,14 @@ func exported(base string) exposer.Spec {
 // hostName is the exposure by ilb beneath a test's own.
 func hostName(name string) string { return "base-" + name }
 
-// settled registers the client's cluster, and turns off what the method turns on.
+// settled is the client's cluster, registered, and a project with a policy.
 func settled(t testing.TB, w *conformance.World) {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := kubetest.StartSecond(t)
+	kubetest.Workloads(t, second.Config)
+	w.Clusters = map[string]*kubetest.Server{clientPlane: second}
 	m := gcp.Membership{Name: clientMember, Project: "lab-project", Location: "europe-west3", ID: "client-cluster", Cluster: clientCluster.String(), Issuer: gcp.WorkloadIssuer(clientCluster.String())}
-	if err := job.Deps.Google.CreateMembership(t.Context(), m, func(string) {}); err != nil {
+	if err := jobOf(t, w).Deps.Google.CreateMembership(t.Context(), m, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
 	w.Google.SetPolicy("lab-project", gcptest.Binding{Role: "roles/owner", Members: []string{gcptest.Owner}})
@@ -72,20 +62,12 @@ func settled(t testing.TB, w *conformance.World) {
 // cluster, with Google's importer between the two.
 func withHost(t testing.TB, w *conformance.World) {
 	t.Helper()
-	second := kubetest.StartSecond(t)
-	w.Clusters = map[string]*kubetest.Server{clientPlane: second}
 	settled(t, w)
 	own := *w.Spec.MCS
 	own.Exposure = hostName(w.Spec.Name)
 	w.Spec.MCS = &own
-	host := w.Beside(exposer.Spec{Method: "ilb", Name: own.Exposure, Cluster: labCluster,
-		FarSide: exposer.FarSide{CIDRs: []string{"172.31.0.0/16"}}, ILB: &exposer.ILB{}})
-	w.Balance(t, host.Spec.Namespace, 0)
-	w.Import(t, map[string]*kubetest.Server{ownMember: w.Server, clientMember: second}, host.Spec.Namespace)
-	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
-		t.Fatal(err)
-	}
-	w.Answer = func(r *http.Request, answer *http.Response) error { return ownExports(r, answer, host.Spec.Namespace) }
+	host := addHost(t, w)
+	importing(t, w, host.Spec.Namespace)
 	for _, api := range []string{"multiclusterservicediscovery", "trafficdirector", "dns"} { // the fleet itself is there
 		w.Google.Disable("lab-project", api+".googleapis.com")
 	}
@@ -124,8 +106,6 @@ func world() conformance.Options {
 }
 
 func TestConformance(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
-	kubetest.Workloads(t, kubetest.StartSecond(t).Config)
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: exported("base"), World: world(), Requests: 90,
 		Steps: func(id string) bool { // the others have been through the suite with other methods
 			for _, kind := range []string{"feature/", "namespace/lab-project/", "guest/", "export/"} {

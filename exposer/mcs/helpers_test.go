@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -38,12 +37,10 @@ const (
 func newWorld(t testing.TB, name string, o conformance.Options) *conformance.World {
 	t.Helper()
 	kubetest.Workloads(t, kubetest.Start(t).Config)
-	kubetest.Workloads(t, kubetest.StartSecond(t).Config)
 	o.Seed, o.NoController, o.Others = "fleet", true, []exposer.Method{ilb.Method{}}
 	spec := exported(hostName(name))
 	spec.Name = name
 	w := conformance.New(t, spec, o)
-	w.Clusters = map[string]*kubetest.Server{clientPlane: kubetest.StartSecond(t)}
 	settled(t, w)
 	return w
 }
@@ -66,12 +63,8 @@ func importing(t testing.TB, w *conformance.World, namespaces ...string) {
 
 func addHost(t testing.TB, w *conformance.World) *conformance.World {
 	t.Helper()
-	host := w.Beside(exposer.Spec{Method: "ilb", Name: w.Spec.MCS.Exposure, Cluster: labCluster, FarSide: exposer.FarSide{CIDRs: []string{"172.31.0.0/16"}}, ILB: &exposer.ILB{}})
-	w.Balance(t, host.Spec.Namespace, 0)
-	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
-		t.Fatal(err)
-	}
-	return host
+	return w.Host(t, ilb.Method{}, exposer.Spec{Method: "ilb", Name: w.Spec.MCS.Exposure, Cluster: labCluster,
+		FarSide: exposer.FarSide{CIDRs: []string{"172.31.0.0/16"}}, ILB: &exposer.ILB{}})
 }
 
 func apply(t testing.TB, w *conformance.World) exposer.Plan {
@@ -99,17 +92,7 @@ func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem 
 }
 
 // todo lists what a plan does: "change guest".
-func todo(plan exposer.Plan) []string {
-	var all []string
-	for _, item := range plan.Items {
-		if item.Action != exposer.Keep {
-			kind, _, _ := strings.Cut(item.ID, "/")
-			all = append(all, string(item.Action)+" "+kind)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
+var todo = conformance.TodoKinds
 
 func planned(t testing.TB, w *conformance.World) []string {
 	t.Helper()
@@ -127,31 +110,12 @@ func jobOf(t testing.TB, w *conformance.World) exposer.Job {
 
 func open(t testing.TB, w *conformance.World) *exposure {
 	t.Helper()
-	x, err := Method{}.Open(t.Context(), w.Spec, jobOf(t, w).Deps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x.(*exposure)
+	return w.Opened(t, Method{}).(*exposure)
 }
 
-// hops are those of the trace, "NAME VERDICT CODE" each.
 func hops(t testing.TB, w *conformance.World) []string {
 	t.Helper()
-	way, err := open(t, w).Trace(t.Context())
-	if err != nil {
-		t.Fatalf("trace: %v", err)
-	}
-	var all []string
-	for _, h := range way.Hops {
-		all = append(all, strings.TrimSpace(h.Name+" "+string(h.Verdict)+" "+h.Code))
-		if h.Verdict == exposer.Broken && (h.Code == "" || h.Fix == "") {
-			t.Errorf("a broken hop without a code or a cure: %+v", h)
-		}
-		if _, known := explain.Lookup(h.Code); h.Code != "" && !known {
-			t.Errorf("code %s has no entry", h.Code)
-		}
-	}
-	return all
+	return conformance.Hops(t, open(t, w))
 }
 
 func wantHop(t testing.TB, w *conformance.World, want string) {
@@ -161,47 +125,23 @@ func wantHop(t testing.TB, w *conformance.World, want string) {
 	}
 }
 
-func wantCode(t testing.TB, err error, code string, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want %s", code)
-	}
-	if got := explain.CodeOf(err); got != code {
-		t.Errorf("code %q, want %q: %v", got, code, err)
-	}
-	if _, ok := explain.Lookup(code); !ok {
-		t.Errorf("code %s has no entry", code)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the error does not say %q: %v", text, err)
-		}
-	}
-}
+var wantCode = conformance.WantCode
 
 // refused applies and wants exactly these problems; nothing may have changed.
 func refused(t testing.TB, w *conformance.World, codes ...string) []exposer.Problem {
 	t.Helper()
-	before := w.State()
-	_, err := w.Apply(t.Context(), Method{})
-	var missing *exposer.PreconditionError
-	if !errors.As(err, &missing) {
-		t.Fatalf("apply: %v, want a *PreconditionError", err)
-	}
-	if w.State() != before {
-		t.Error("a refused apply changed Google's side")
-	}
+	problems := w.Refused(t, Method{})
 	var got []string
-	for _, p := range missing.Problems {
+	for _, p := range problems {
 		got = append(got, p.Code)
 		if p.Fix == "" && p.Code != "CW-MCS-VPC-NATIVE" {
 			t.Errorf("a problem without a cure: %+v", p)
 		}
 	}
 	if !slices.Equal(got, codes) {
-		t.Errorf("problems %q, want %q: %v", got, codes, err)
+		t.Errorf("problems %q, want %q: %+v", got, codes, problems)
 	}
-	return missing.Problems
+	return problems
 }
 
 // in is a client of a cluster for what tests do there.
