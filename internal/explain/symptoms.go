@@ -73,7 +73,7 @@ type symptom struct {
 // is not looked at again by the lines below.
 var symptoms = sync.OnceValue(func() []symptom {
 	spaces := strings.NewReplacer(" ?", `\s*`, " ", `\s+`)
-	table := slices.Concat(gatewaySymptoms(), fleetSymptoms(), mcsSymptoms(), translatedSymptoms(), generalSymptoms())
+	table := slices.Concat(gatewaySymptoms(), fleetSymptoms(), mcsSymptoms(), identitySymptoms(), translatedSymptoms(), generalSymptoms())
 	for i, s := range table {
 		if s.form != "" {
 			table[i].compiled = regexp.MustCompile(`(?i)` + spaces.Replace(s.form))

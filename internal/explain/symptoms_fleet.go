@@ -13,6 +13,10 @@ func fleetSymptoms() []symptom {
 		{code: "CW-FLEET-NAME", words: []string{"already exists"}, form: membership + `["']? already exists`},
 		{code: "CW-FLEET-NAME", trust: likely, words: []string{"already exists"}, form: `membership \[?(?P<membership>[\w-]+)\]? [^\n]{0,60}?already exists`},
 		{code: "CW-FLEET-MEMBER", words: []string{"memberships/"}, form: `(?:Resource )?["']?` + membership + `["']? (?:was )?not found`},
+		// gcloud's own words (command_lib/container/fleet/resources.py).
+		{code: "CW-FLEET-MEMBER", words: []string{"not found in the fleet"}, form: `Membership (?P<membership>[\w-]+) not found in the fleet`},
+		{code: "CW-FLEET-MEMBER", words: []string{"no memberships available in the fleet"}},
+		{code: "CW-FLEET-UNREACHABLE", words: []string{"are currently unreachable"}, form: `Locations [^\n]{0,200}are currently unreachable\. Please specify memberships`},
 		{code: "CW-FLEET-UNREACHABLE", trust: marked, words: []string{`"unreachable"`}, form: `"unreachable" ?: ?\[ ?"[^"\n]+"`},
 		{code: "CW-FLEET-UNREACHABLE", trust: likely, words: []string{"unreachable"},
 			form: `fleet (?:locations?|regions?|memberships?)[^\n]{0,120} unreachable`},

@@ -1,9 +1,11 @@
 package explain
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -105,11 +107,12 @@ func agentOrSession(t *text, at int, evidence map[string]string) []string {
 }
 
 // clientOrCluster looks for the version that is too old: the cluster's below 1.30
-// (1.31 for port-forward), else it is the client's side. nginx says 400 too, and has
-// nothing to do with it.
+// (1.31 for port-forward), else it is the client's side. nginx says 400 too, and an API
+// server to a request that it can't take, which have nothing to do with it.
 func clientOrCluster(t *text, at int, evidence map[string]string) []string {
 	near := t.lower[max(0, at-200):min(len(t.lower), at+300)]
-	if strings.Contains(near, "nginx") {
+	badRequest := strings.Contains(t.lower, "(badrequest)") || strings.Contains(t.lower, `"reason":"badrequest"`)
+	if strings.Contains(near, "nginx") || badRequest && !streamWords().MatchString(t.lower) {
 		return nil
 	}
 	least := 30
@@ -121,6 +124,11 @@ func clientOrCluster(t *text, at int, evidence map[string]string) []string {
 	}
 	return []string{"CW-GATEWAY-CLIENT"}
 }
+
+// streamWords are in a text that is about exec, attach, cp or port-forward.
+var streamWords = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`kubectl (?:-\S+ )*(?:exec|attach|cp|port-forward)\b|/pods/[^\s/]+/(?:exec|attach|portforward)|pods/(?:exec|attach|portforward)|upgrade|websocket|remotecommand|stream`)
+})
 
 // impersonated calls a group a group: the message has both in the same place.
 func impersonated(_ *text, _ int, evidence map[string]string) []string {

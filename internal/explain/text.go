@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -18,6 +19,7 @@ type text struct {
 	marked   bool              // bears a mark of Connect Gateway
 	proven   bool              // bears one that nothing else brings there
 	evidence map[string]string // what the text as a whole says about the case
+	stamps   func() []stamped  // the times that kubectl logged, read when they are wanted
 }
 
 // proofs are words that only Connect Gateway brings into a text: its host, contexts
@@ -37,15 +39,42 @@ func marks() []string {
 }
 
 var (
-	escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\+(["'])|\\+[nrt]|\x1b\[[0-9;]*[A-Za-z]`) })
-	plain   = sync.OnceValue(func() *strings.Replacer {
+	escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\+(["'])|\\+[nrt]`) })
+	// controls are what colours a terminal, moves its cursor, sets its title or makes a
+	// link: they take no room, and may stand in the middle of a word.
+	controls = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,1000}(?:\x07|\x1b\\)`)
+	})
+	plain = sync.OnceValue(func() *strings.Replacer {
 		return strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2019", "'", "\u2018", "'", "\u201c", `"`, "\u201d", `"`, "\u00a0", " ",
 			"&#39;", "'", "&quot;", `"`, `\u0026`, "&", `\u003c`, "<", `\u003e`, ">", `\u0027`, "'")
 	})
 )
 
+// utf8Of makes UTF-8 of UTF-16, in which PowerShell writes what is redirected.
+func utf8Of(foreign string) string {
+	var order func(high, low byte) uint16
+	switch {
+	case strings.HasPrefix(foreign, "\xff\xfe"):
+		order = func(a, b byte) uint16 { return uint16(b)<<8 | uint16(a) }
+	case strings.HasPrefix(foreign, "\xfe\xff"):
+		order = func(a, b byte) uint16 { return uint16(a)<<8 | uint16(b) }
+	default:
+		return foreign
+	}
+	units := make([]uint16, 0, len(foreign)/2)
+	for i := 2; i+1 < len(foreign); i += 2 {
+		units = append(units, order(foreign[i], foreign[i+1]))
+	}
+	return string(utf16.Decode(units))
+}
+
 func readText(foreign string) *text {
-	whole := escapes().ReplaceAllStringFunc(plain().Replace(foreign), func(escaped string) string {
+	whole := plain().Replace(utf8Of(foreign))
+	if strings.Contains(whole, "\x1b") {
+		whole = controls().ReplaceAllString(whole, "")
+	}
+	whole = escapes().ReplaceAllStringFunc(whole, func(escaped string) string {
 		if last := escaped[len(escaped)-1:]; last == `"` || last == "'" {
 			return last
 		}
@@ -55,6 +84,7 @@ func readText(foreign string) *text {
 	has := func(word string) bool { return strings.Contains(t.lower, word) }
 	t.proven, t.marked = slices.ContainsFunc(proofs(), has), slices.ContainsFunc(marks(), has)
 	t.evidence = t.gather()
+	t.stamps = sync.OnceValue(t.readStamps)
 	return t
 }
 
@@ -88,7 +118,7 @@ var clues = sync.OnceValue(func() []clue {
 		{"kubectl ", regexp.MustCompile(`kubectl (?:-[^\s]+ )*(?P<command>exec|attach|cp|port-forward)\b`)},
 		{"user \"", regexp.MustCompile(`[Uu]ser "(?P<user>[^"\s]+@[^"\s]+)"`)},
 		{"principalemail", regexp.MustCompile(`"principalEmail": *"(?P<user>[^"\s]+)"`)},
-		{"user:", regexp.MustCompile(`\b[uU]ser: ?(?P<user>[\w.+-]+@[\w.-]+)`)},
+		{"user:", regexp.MustCompile(`(?:^|[^/\w])[uU]ser: ?(?P<user>[\w.+-]+@[\w.-]+)`)},
 	}
 })
 
@@ -186,8 +216,11 @@ var secrets = sync.OnceValue(func() []*regexp.Regexp {
 		regexp.MustCompile(`(?i)\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:[a-z]+ +)?[^\s"',;]+`),
 		regexp.MustCompile(`(?i)\b(?:bearer|basic) +[a-z0-9._~+/-]{6,}=*`),
 		regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`),
-		regexp.MustCompile(`\b(?:ya29|1//)[A-Za-z0-9._/-]+`),
-		regexp.MustCompile(`(?i)\b(?:(?:access|id|refresh|bearer)?[_-]?token|password|passwd|secret|client[_-]?secret|assertion|client-key-data|private_?key|cookie)["']?\s*[:=]\s*["']?[^\s"',;&]+`),
+		regexp.MustCompile(`(?:ya29\.|\b1//)[A-Za-z0-9._/-]+`),
+		regexp.MustCompile(`\bLS0tLS1CRUdJTi[A-Za-z0-9+/=]*`),             // PEM in base64
+		regexp.MustCompile(`(?i)"(?:data|stringData)"\s*:\s*\{[^{}]*\}?`), // of a Secret
+		regexp.MustCompile(`://[^\s/@:]*:[^\s/@]+@`),                      // a proxy's password
+		regexp.MustCompile(`(?i)[\w-]*(?:token|password|passwd|secret|assertion|client-key-data|private_?key|cookie)["']?\s*(?:[:=]|%3D)\s*["']?[^\s"',;&]+`),
 	}
 })
 
@@ -203,6 +236,24 @@ var stamp = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?m)^\s*[IWEF](\d{4} \d\d:\d\d:\d\d\.\d{6}) +(\d+) `)
 })
 
+// stamped is one such head of a line.
+type stamped struct {
+	place   span
+	when    time.Time
+	process string
+}
+
+// readStamps finds all of them. A long log has a hundred thousand.
+func (t *text) readStamps() []stamped {
+	var all []stamped
+	for _, where := range stamp().FindAllStringSubmatchIndex(t.whole, -1) {
+		if when, err := time.Parse("0102 15:04:05.000000", t.whole[where[2]:where[3]]); err == nil {
+			all = append(all, stamped{span{where[0], where[1]}, when, t.whole[where[4]:where[5]]})
+		}
+	}
+	return all
+}
+
 // lasted bounds how long the kubectl that met the words at a place had run: at least
 // low, at most high; high is negative where nothing was logged at or after it.
 func (t *text) lasted(at int) (low, high time.Duration) {
@@ -214,20 +265,15 @@ func (t *text) lasted(at int) (low, high time.Duration) {
 	var process string
 	var first time.Time
 	low, high = 0, -1
-	for _, where := range stamp().FindAllStringSubmatchIndex(t.whole, -1) {
-		when, err := time.Parse("0102 15:04:05.000000", t.whole[where[2]:where[3]])
-		if err != nil {
-			continue
-		}
-		pid := t.whole[where[4]:where[5]]
+	for _, s := range t.stamps() {
 		switch {
-		case where[0] < lineEnd && pid != process: // another kubectl
-			process, first, low = pid, when, 0
-		case where[0] < lineEnd:
-			low = when.Sub(first)
+		case s.place.start < lineEnd && s.process != process: // another kubectl
+			process, first, low = s.process, s.when, 0
+		case s.place.start < lineEnd:
+			low = s.when.Sub(first)
 		}
-		if where[1] > lineStart && pid == process {
-			return low, when.Sub(first)
+		if s.place.end > lineStart && s.process == process {
+			return low, s.when.Sub(first)
 		}
 	}
 	return low, high
