@@ -234,7 +234,7 @@ func (e *Error) classify() {
 		e.code = codeInUse
 	case says("is not a reserved network"): // among a private endpoint's authorized ones
 		e.code = codePublic
-	case says("Constraint ") && says("violated"):
+	case says("Constraint ") && says("violated"), says("denied by custom org polic"): // Google's constraints, and the organisation's own
 		e.code = codeOrgPolicy
 	case e.Reason == "quotaExceeded" || e.Reason == "QUOTA_EXCEEDED" || e.Reason == "rateLimitExceeded" || e.HTTP == http.StatusTooManyRequests:
 		e.code = codeQuota

@@ -129,6 +129,8 @@ func TestTroubleThatStays(t *testing.T) {
 		"a quota, told by the end": {gcptest.Fault{Match: insert, OperationError: &gcptest.OperationError{Status: 403, Code: "QUOTA_EXCEEDED", Message: "Quota 'X' exceeded."}}, "CW-GCP-QUOTA", "Quota 'X' exceeded", 1},
 		"an organisation policy": {gcptest.Fault{Match: insert, Status: 412, Reason: "conditionNotMet", Message: "Constraint constraints/compute.x violated for projects/lab-project."},
 			"CW-GCP-ORG-POLICY", "constraints/compute.x violated", 1},
+		"an organisation's own policy": {gcptest.Fault{Match: insert, Status: 403, Reason: "forbidden", Message: `Operation denied by custom org policies: ["customConstraints/custom.closed": "No way in."]`},
+			"CW-GCP-ORG-POLICY", "customConstraints/custom.closed", 1},
 		"a 412": {gcptest.Fault{Match: insert, Status: 412, Reason: "conditionNotMet", Message: "Fingerprint."}, "CW-GCP-PRECONDITION", "run the command again", 1},
 		"the address is taken in the end": {gcptest.Fault{Match: insert, OperationError: &gcptest.OperationError{Code: "IP_IN_USE_BY_ANOTHER_RESOURCE", Message: "IP '10.156.0.26' is already being used by another resource."}},
 			"CW-NET-ADDRESS-TAKEN", "10.156.0.26", 1},
