@@ -112,7 +112,7 @@ func (j Job) Apply(ctx context.Context, spec Spec) (Applied, error) {
 	if err != nil {
 		return result, err
 	}
-	if len(problems) > 0 {
+	if problems = append(problems, j.overwrites(exposure, !plan.Empty())...); len(problems) > 0 {
 		return result, &PreconditionError{Verb: "apply " + spec.Method, Problems: problems}
 	}
 	if !plan.Empty() {

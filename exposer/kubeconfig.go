@@ -146,12 +146,20 @@ func (j Job) reuse(spec Spec, endpoint Endpoint, name string) (Made, bool, error
 	return Made{Bytes: alone, Context: name, Expires: have.Expires, Reused: true}, true, nil
 }
 
-// write puts the kubeconfig at the output path, 0600, whole or not at all.
+// write puts the kubeconfig at the output path, 0600, whole or not at all, and not
+// over what is somebody else's (CW-CFG-FOREIGN): a file may come while others work.
 func (o Output) write(made []byte) error {
-	if !o.Merge {
-		return kubeconfig.WriteFile(o.Path, made)
+	mine, err := kubeconfig.Inspect(made, "")
+	if err != nil {
+		return err
 	}
 	return kubeconfig.Update(o.Path, func(old []byte) ([]byte, error) {
+		if err := o.foreign(old, mine.Context, mine); err != nil {
+			return nil, err
+		}
+		if !o.Merge {
+			return made, nil
+		}
 		return kubeconfig.Merge(old, made, kubeconfig.MergeOptions{SetCurrent: o.SetCurrent})
 	})
 }

@@ -40,6 +40,7 @@ type Summary struct {
 	// are empty where it is no JWT. They are read, not verified: only the API server can.
 	Subject   string
 	Account   string // NAMESPACE/NAME where Subject is a ServiceAccount's
+	Issuer    string // whose tokens these are: each cluster on GKE has its own
 	Audiences []string
 	Issued    time.Time
 	Expires   time.Time // zero: it says no end
@@ -147,7 +148,7 @@ func (s *Summary) user(fields entry) string {
 func (s *Summary) token(token string) bool {
 	claims, ok := ParseToken(token)
 	if ok {
-		s.Subject, s.Account, s.Audiences = claims.Subject, claims.Account, claims.Audiences
+		s.Subject, s.Account, s.Issuer, s.Audiences = claims.Subject, claims.Account, claims.Issuer, claims.Audiences
 		s.Issued, s.Expires = claims.Issued, claims.Expires
 	}
 	return ok
@@ -200,6 +201,7 @@ func fingerprint(der []byte) string {
 type Claims struct {
 	Subject   string
 	Account   string // NAMESPACE/NAME of a ServiceAccount
+	Issuer    string
 	Audiences []string
 	Issued    time.Time
 	Expires   time.Time // zero: it says no end
@@ -218,6 +220,7 @@ func ParseToken(token string) (Claims, bool) {
 		return Claims{}, false
 	}
 	var raw struct {
+		Iss string          `json:"iss"`
 		Sub string          `json:"sub"`
 		Aud json.RawMessage `json:"aud"`
 		Iat float64         `json:"iat"` // seconds; RFC 7519 allows a fraction
@@ -226,7 +229,7 @@ func ParseToken(token string) (Claims, bool) {
 	if json.Unmarshal(payload, &raw) != nil {
 		return Claims{}, false
 	}
-	claims := Claims{Subject: raw.Sub, Issued: seconds(raw.Iat), Expires: seconds(raw.Exp)}
+	claims := Claims{Issuer: raw.Iss, Subject: raw.Sub, Issued: seconds(raw.Iat), Expires: seconds(raw.Exp)}
 	var one string
 	if json.Unmarshal(raw.Aud, &claims.Audiences) != nil && json.Unmarshal(raw.Aud, &one) == nil && one != "" {
 		claims.Audiences = []string{one}
