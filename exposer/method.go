@@ -121,6 +121,9 @@ type Deps struct {
 	// Siblings lists the other exposures of the same cluster, whose way to it may be
 	// nil (FileRecords.Siblings); where nil, none are known.
 	Siblings func(ctx context.Context, cluster *kube.Client, spec Spec) ([]Spec, error)
+	// HandOver leaves a setting's old value to an exposure that still needs the setting
+	// (FileRecords.HandOver); where nil, none takes it.
+	HandOver func(ctx context.Context, cluster *kube.Client, spec Spec, estate Estate) (heir string, err error)
 	Leaving  bool // opened for destroy: what is missing is no obstacle
 }
 

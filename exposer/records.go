@@ -89,6 +89,11 @@ func (r sharedRecords) Save(ctx context.Context, record Record, durable bool) er
 	if err := r.local.Save(ctx, record, durable); err != nil || !durable || r.cluster == nil {
 		return err
 	}
+	return r.share(ctx, record)
+}
+
+// share writes the ConfigMap.
+func (r sharedRecords) share(ctx context.Context, record Record) error {
 	text, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("write record: %w", err)

@@ -174,8 +174,8 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 		Method: method, Progress: w.Progress, By: "net@host", Story: func(string) {}, Command: "/usr/bin/causeway",
 		File: exposer.Output{Path: filepath.Join(w.Dir, "kubeconfig")},
 		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.after,
-			Siblings: w.siblings,
-			Getenv:   func(name string) string { return map[string]string{"PSK": "a.key_that.tests.share"}[name] }},
+			Siblings: w.siblings, HandOver: w.bequeath,
+			Getenv: func(name string) string { return map[string]string{"PSK": "a.key_that.tests.share"}[name] }},
 		Records: func(x exposer.Exposure) exposer.Records {
 			return exposer.RecordsOf(exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}, x)
 		},
@@ -237,6 +237,11 @@ var errUnreached = errors.New("no way to the cluster's API")
 // too, each with a Google of its own.
 func (w *World) siblings(ctx context.Context, _ *kube.Client, spec exposer.Spec) ([]exposer.Spec, error) {
 	return exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}.Siblings(ctx, nil, spec)
+}
+
+// bequeath is likewise for the records of this world alone.
+func (w *World) bequeath(ctx context.Context, _ *kube.Client, spec exposer.Spec, estate exposer.Estate) (string, error) {
+	return exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}.HandOver(ctx, nil, spec, estate)
 }
 
 // now is the clock of causeway's waits, after its alarm.

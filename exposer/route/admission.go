@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"causeway/exposer"
 	"causeway/exposer/routing"
@@ -231,7 +230,8 @@ func (s globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(s
 		return exposer.Undone{}, err
 	}
 	if who != "" {
-		return exposer.Undone{Outcome: exposer.Left, Why: who + " still needs it"}, nil
+		why, err := routing.StaysFor(ctx, who, s.ID(), old, s.x.handOver(s.x.fromElsewhere), s.command())
+		return exposer.Undone{Outcome: exposer.Left, Why: why}, err
 	}
 	err = s.set(ctx, false, note)
 	if gcp.NotFound(err) {
@@ -240,13 +240,35 @@ func (s globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(s
 	return exposer.Undone{Outcome: exposer.Restored}, err
 }
 
+// Returning says what turning it off would change just now, and who needs it.
+func (s globalAccess) Returning(ctx context.Context, _ json.RawMessage) ([]exposer.FieldChange, string, error) {
+	cluster, err := authorizedNetworks{s.x}.read(ctx)
+	if err != nil || !cluster.GlobalAccess {
+		return nil, "", err
+	}
+	who, err := s.x.neededFromElsewhere(ctx)
+	return []exposer.FieldChange{{Field: "globalAccess", From: "true", To: "false"}}, who, err
+}
+
+// command turns it off by hand (gcloud's reference of clusters update).
+func (s globalAccess) command() string {
+	c := s.x.spec.Cluster
+	return fmt.Sprintf("gcloud container clusters update %s --project %s --location %s --no-enable-master-global-access", c.Name, c.Project, c.Location)
+}
+
+// fromElsewhere tells the other exposures of the cluster that ask for global access.
+func (x *exposure) fromElsewhere(other exposer.Spec) bool {
+	return other.Method == "route" && other.Cluster == x.spec.Cluster && other.Route != nil && other.Route.GlobalAccess
+}
+
 // neededFromElsewhere names other exposures of this control plane's range that a
-// router of another region announces.
+// router of another region announces, or that ask for global access.
 func (x *exposure) neededFromElsewhere(ctx context.Context) (string, error) {
 	lines, err := routing.ReadLines(ctx, x.google, x.facts.ref)
 	if err != nil {
 		return "", err
 	}
 	lines.Routers = slices.DeleteFunc(lines.Routers, func(r gcp.Router) bool { return r.Region == x.facts.cluster.Region() })
-	return strings.Join(lines.Others(x.spec.Name, func(r netip.Prefix) bool { return r == x.facts.controlPlane() }), ", "), nil
+	others := lines.Others(x.spec.Name, func(r netip.Prefix) bool { return r == x.facts.controlPlane() })
+	return x.withSiblings(ctx, others, x.fromElsewhere)
 }

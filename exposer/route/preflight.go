@@ -30,7 +30,7 @@ var (
 // Preflight implements exposer.Exposure: every check runs, whatever the others
 // say.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	checks := append(x.rightsChecks(), x.checkRegions, x.checkRanges, x.checkKeys, x.checkAccess)
+	checks := append(x.rightsChecks(), x.checkName, x.checkLine, x.checkRegions, x.checkRanges, x.checkKeys, x.checkAccess)
 	return append(plan.Refusals(), exposer.RunChecks(ctx, checks...)...), ctx.Err()
 }
 

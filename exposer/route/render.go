@@ -10,6 +10,5 @@ import (
 func (x *exposure) Render(ctx context.Context) ([]exposer.Rendered, error) {
 	x.rehearsing = true
 	defer func() { x.rehearsing = false }()
-	steps := x.Steps()
-	return exposer.Rehearse(ctx, steps[:len(steps)-len(x.leftovers)])
+	return exposer.Rehearse(ctx, x.wanted())
 }

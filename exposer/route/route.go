@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"causeway/exposer"
 	"causeway/exposer/detect"
@@ -43,11 +44,14 @@ type exposure struct {
 	routers   []gcp.Ref        // that announce the ranges
 	ranges    []netip.Prefix   // what the far side has to hear of
 	access    []exposer.Step   // the ServiceAccount and its rights
-	leftovers []exposer.Step   // what earlier specs made and this one does not want
+	leftovers []exposer.Step   // what earlier specs made in the cluster and this one does not want
+	record    exposer.Record   // of earlier applies; zero where there was none
 	endpoint  exposer.Endpoint // known from the cluster alone
 
 	deferred   error // why the cluster's API can't be reached yet; nil when it can
 	rehearsing bool  // nothing is sent: keys are not read
+
+	estate sync.Mutex // held while another exposure's record is written
 }
 
 // Open implements exposer.Method.

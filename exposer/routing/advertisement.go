@@ -26,7 +26,11 @@ type Advertisement struct {
 	Own      bool           // the router is this exposure's to make
 	// Goes reports whether the router, as it stands, goes when the exposure does: its
 	// end is the setting's end. Nil: it stays.
-	Goes    func(gcp.Router) bool
+	Goes func(gcp.Router) bool
+	// Sweep takes back the ranges that an earlier spec announced and this one does
+	// not want. It is for an exposure that is known to have been applied: before,
+	// what bears its name may be another cluster's.
+	Sweep   bool
 	Leaving bool
 	After   []string
 }

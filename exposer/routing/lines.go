@@ -47,19 +47,22 @@ func (l *Lines) ReadStatus(ctx context.Context, google *gcp.Cloud) error {
 }
 
 // Pick chooses the routers that announce the ranges: those that are named,
-// else those that learn the client networks, else the only one with BGP peers.
-// Leaving, it is those that were chosen then and those that bear the mark.
+// else those that learn the client networks, and those that were chosen before and
+// still have BGP peers (a line that is down just now is no reason to leave it),
+// else the only one with BGP peers. Leaving, it is those that were chosen then and
+// those that bear the mark.
 func (l Lines) Pick(wanted []string, clients []netip.Prefix, exposure string, leaving bool) ([]gcp.Ref, []exposer.Problem) {
 	if len(wanted) > 0 || leaving {
 		return l.named(wanted, exposure, leaving)
 	}
 	var withPeers, learn []gcp.Ref
+	mine := func(m Mark) bool { return m.Has(exposure) }
 	for _, router := range l.Routers {
 		if len(router.Peers) == 0 {
 			continue
 		}
 		withPeers = append(withPeers, router.Ref())
-		if slices.ContainsFunc(l.Status[router.Ref()].BestForRouter, func(r gcp.LearnedRoute) bool { return Meets(r.Range, clients) }) {
+		if markedFor(router, mine) || slices.ContainsFunc(l.Status[router.Ref()].BestForRouter, func(r gcp.LearnedRoute) bool { return Meets(r.Range, clients) }) {
 			learn = append(learn, router.Ref())
 		}
 	}
@@ -106,20 +109,28 @@ func (l Lines) named(wanted []string, exposure string, leaving bool) ([]gcp.Ref,
 	if !leaving {
 		return found, problems
 	}
+	return append(found, l.Marked(exposure, found)...), nil
+}
+
+// Marked are the routers that announce something with the exposure's mark, but for
+// those that are known.
+func (l Lines) Marked(exposure string, known []gcp.Ref) []gcp.Ref {
+	var found []gcp.Ref
 	for _, router := range l.Routers {
-		if !slices.Contains(found, router.Ref()) && markedFor(router, func(m Mark) bool { return m.Has(exposure) }) {
+		if !slices.Contains(known, router.Ref()) && markedFor(router, func(m Mark) bool { return m.Has(exposure) }) {
 			found = append(found, router.Ref())
 		}
 	}
-	return found, nil
+	return found
 }
 
 // markedFor reports whether a range of the router bears a mark for which is true.
 func markedFor(router gcp.Router, is func(Mark) bool) bool {
-	has := func(a gcp.Advertisement) bool {
-		return slices.ContainsFunc(a.Ranges, func(r gcp.AdvertisedRange) bool { return is(ParseMark(r.Description)) })
-	}
-	return has(router.Advertise) || slices.ContainsFunc(router.Peers, func(p gcp.BGPPeer) bool { return has(p.Advertise) })
+	return marked(router.Advertise, is) || slices.ContainsFunc(router.Peers, func(p gcp.BGPPeer) bool { return marked(p.Advertise, is) })
+}
+
+func marked(a gcp.Advertisement, is func(Mark) bool) bool {
+	return slices.ContainsFunc(a.Ranges, func(r gcp.AdvertisedRange) bool { return is(ParseMark(r.Description)) })
 }
 
 // CustomPeers are the BGP peers with an advertised list of their own that lead to
@@ -127,7 +138,7 @@ func markedFor(router gcp.Router, is func(Mark) bool) bool {
 // parties stay as they are. Where nothing tells which lead there, it is a problem.
 func (l Lines) CustomPeers(routers []gcp.Ref, named []string, clients, ranges []netip.Prefix) ([]string, []exposer.Problem) {
 	var take, unsure []string
-	inherits := false
+	inherits := false // or was told before, when it could be known
 	for _, router := range l.Of(routers) {
 		for _, peer := range router.Peers {
 			switch {
@@ -135,6 +146,8 @@ func (l Lines) CustomPeers(routers []gcp.Ref, named []string, clients, ranges []
 				inherits = inherits || peer.Enabled
 			case slices.Contains(named, peer.Name) || l.leads(router, peer, clients):
 				take = append(take, peer.Name)
+			case marked(peer.Advertise, func(m Mark) bool { return len(m.Exposures) > 0 }) && AnnouncesAll(peer.Advertise, ranges):
+				inherits = true
 			case len(ranges) > 0 && !AnnouncesAll(peer.Advertise, ranges):
 				unsure = append(unsure, router.Name+"/"+peer.Name)
 			}

@@ -30,24 +30,33 @@ func withSubnets(a gcp.Advertisement) bool {
 // a list of their own too where a names them. Nothing of somebody else's goes.
 func (a *Advertisement) merge(router gcp.Router) (gcp.RouterEdit, []exposer.FieldChange, error) {
 	var edit gcp.RouterEdit
-	want, changes := router.Advertise, []exposer.FieldChange(nil)
+	want, changes := a.swept(router.Advertise)
 	ranges := a.needed(want)
-	turned := want.Mode != modeCustom
-	if turned && len(ranges) > 0 {
+	// The note on the mode goes from a range of an earlier spec to those of this one.
+	turned := want.Mode != modeCustom || noted(router.Advertise) && !noted(want)
+	if want.Mode != modeCustom && len(ranges) > 0 {
 		want = gcp.Advertisement{Mode: modeCustom, Groups: []string{allSubnets}}
 		changes = append(changes, exposer.FieldChange{Field: "advertiseMode", From: modeDefault, To: modeCustom},
 			exposer.FieldChange{Field: "advertisedGroups", To: allSubnets + " (what DEFAULT announces)"})
 	}
 	want, added := add(want, ranges, a.Exposure, turned)
-	if len(added) > 0 {
+	if changes = append(changes, added...); len(changes) > 0 {
+		if turned && bare(want) {
+			want = gcp.Advertisement{Mode: modeDefault}
+			changes = append(changes, exposer.FieldChange{Field: "advertiseMode", From: modeCustom, To: modeDefault})
+		}
 		edit.Advertise = &want
-		changes = append(changes, added...)
 	}
 	for _, peer := range router.Peers {
-		if peer.Advertise.Mode != modeCustom || !slices.Contains(a.Peers, peer.Name) {
+		if peer.Advertise.Mode != modeCustom {
 			continue
 		}
-		own, added := add(peer.Advertise, a.needed(peer.Advertise), a.Exposure, false)
+		own, added := a.swept(peer.Advertise)
+		if slices.Contains(a.Peers, peer.Name) {
+			var more []exposer.FieldChange
+			own, more = add(own, a.needed(own), a.Exposure, false)
+			added = append(added, more...)
+		}
 		if len(added) == 0 {
 			continue
 		}
@@ -67,6 +76,38 @@ func (a *Advertisement) merge(router gcp.Router) (gcp.RouterEdit, []exposer.Fiel
 		return edit, changes, tooMany("router "+router.Name, n)
 	}
 	return edit, changes, nil
+}
+
+// swept is a list without this exposure's ranges of earlier specs, and what that
+// changes.
+func (a *Advertisement) swept(list gcp.Advertisement) (gcp.Advertisement, []exposer.FieldChange) {
+	left, gone, _ := remove(list, a.Exposure, a.Ranges)
+	if !a.Sweep || !gone {
+		return list, nil
+	}
+	var changes []exposer.FieldChange
+	for _, r := range list.Ranges {
+		mark := ParseMark(r.Description)
+		switch others := mark.Without(a.Exposure); {
+		case !mark.Has(a.Exposure) || slices.Contains(a.Ranges, r.Range):
+		case len(others.Exposures) > 0:
+			changes = append(changes, exposer.FieldChange{Field: "description of " + r.Range.String(), From: mark.String(), To: others.String()})
+		default:
+			changes = append(changes, exposer.FieldChange{Field: "advertisedIpRanges", From: r.Range.String()})
+		}
+	}
+	return left, changes
+}
+
+// noted reports whether a range of causeway's bears the note that the mode was
+// DEFAULT before.
+func noted(list gcp.Advertisement) bool {
+	return slices.ContainsFunc(list.Ranges, func(r gcp.AdvertisedRange) bool { return ParseMark(r.Description).WasDefault })
+}
+
+// bare reports whether a list announces what DEFAULT does, and no more.
+func bare(list gcp.Advertisement) bool {
+	return list.Mode == modeCustom && len(list.Ranges) == 0 && slices.Equal(list.Groups, []string{allSubnets})
 }
 
 // needed are the ranges that a list has to name.
@@ -112,11 +153,11 @@ func add(a gcp.Advertisement, ranges []netip.Prefix, exposure string, turned boo
 // unmerge says what takes away this exposure's ranges, and the mode where
 // causeway changed it and nothing else needs it; why tells what keeps it.
 func unmerge(router gcp.Router, exposure string, recordedDefault bool) (edit gcp.RouterEdit, why string) {
-	left, gone, was := remove(router.Advertise, exposure)
+	left, gone, was := remove(router.Advertise, exposure, nil)
 	was = was || gone && recordedDefault
 	if gone {
 		switch others := others(left); {
-		case was && len(left.Ranges) == 0 && slices.Equal(left.Groups, []string{allSubnets}):
+		case was && bare(left):
 			left = gcp.Advertisement{Mode: modeDefault}
 		case was && len(others) > 0:
 			why = "mode stays CUSTOM for " + strings.Join(others, ", ")
@@ -124,7 +165,7 @@ func unmerge(router gcp.Router, exposure string, recordedDefault bool) (edit gcp
 		edit.Advertise = &left
 	}
 	for _, peer := range router.Peers {
-		left, gone, _ := remove(peer.Advertise, exposure)
+		left, gone, _ := remove(peer.Advertise, exposure, nil)
 		if !gone {
 			continue
 		}
@@ -149,14 +190,14 @@ func others(a gcp.Advertisement) []string {
 	return names
 }
 
-// remove takes one exposure's name out of a list and the ranges that then are
-// nobody's; was says that causeway had changed the mode, and the note on it goes
-// to another range of causeway's where one is left.
-func remove(a gcp.Advertisement, exposure string) (left gcp.Advertisement, gone, was bool) {
+// remove takes one exposure's name out of a list, but for the ranges that stay,
+// and the ranges that then are nobody's; was says that causeway had changed the
+// mode, and the note on it goes to another range of causeway's where one is left.
+func remove(a gcp.Advertisement, exposure string, stay []netip.Prefix) (left gcp.Advertisement, gone, was bool) {
 	left = gcp.Advertisement{Mode: a.Mode, Groups: slices.Clone(a.Groups)}
 	for _, r := range a.Ranges {
 		mark := ParseMark(r.Description)
-		if !mark.Has(exposure) {
+		if !mark.Has(exposure) || slices.Contains(stay, r.Range) {
 			left.Ranges = append(left.Ranges, r)
 			continue
 		}

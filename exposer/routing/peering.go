@@ -25,6 +25,9 @@ type Peering struct {
 	After          []string
 	// StillNeeded says who else needs the flags, on destroy; "" for nobody.
 	StillNeeded func(ctx context.Context) (string, error)
+	// HandOver gives the old value to the record of one who still needs the flags, and
+	// names him; "" where none is known. May be nil.
+	HandOver func(ctx context.Context, step string, old json.RawMessage) (heir string, err error)
 }
 
 // flags is what is recorded of a peering: the old value of each flag that was
@@ -149,37 +152,97 @@ func (p *Peering) Undo(ctx context.Context, old json.RawMessage, note func(strin
 	if old == nil {
 		return exposer.Undone{Outcome: exposer.Left, Why: NotOurs}, nil
 	}
-	var before flags
-	if err := json.Unmarshal(old, &before); err != nil {
-		return exposer.Undone{}, fmt.Errorf("read the old flags of peering %s: %w", p.Name, err)
-	}
-	live, err := p.find(ctx)
-	if gcp.NotFound(err) || err == nil && live == nil {
-		return exposer.Undone{Outcome: exposer.Absent, Why: "the peering is gone"}, nil
-	}
+	back, err := p.back(ctx, old)
 	if err != nil {
 		return exposer.Undone{}, err
 	}
-	if p.StillNeeded != nil {
-		who, err := p.StillNeeded(ctx)
-		if err != nil {
-			return exposer.Undone{}, err
-		}
-		if who != "" {
-			return exposer.Undone{Outcome: exposer.Left, Why: fmt.Sprintf("%s still needs it; when that is gone too: %s", who, p.command(before))}, nil
-		}
+	if back.gone {
+		return exposer.Undone{Outcome: exposer.Absent, Why: "the peering is gone"}, nil
 	}
-	change := gcp.PeeringChange{}
-	if before.Export != nil && live.ExportCustomRoutes != *before.Export {
-		change.Export = before.Export
+	who, err := p.needed(ctx)
+	if err != nil {
+		return exposer.Undone{}, err
 	}
-	if before.Import != nil && live.ImportCustomRoutes != *before.Import {
-		change.Import = before.Import
+	if who != "" {
+		why, err := StaysFor(ctx, who, p.ID(), old, p.HandOver, p.command(back.before))
+		return exposer.Undone{Outcome: exposer.Left, Why: why}, err
 	}
-	if change == (gcp.PeeringChange{}) {
+	if back.change == (gcp.PeeringChange{}) {
 		return exposer.Undone{Outcome: exposer.Restored, Why: "somebody did so already"}, nil
 	}
-	return exposer.Undone{Outcome: exposer.Restored}, p.Google.UpdatePeering(ctx, p.Network, p.Name, change, note)
+	return exposer.Undone{Outcome: exposer.Restored}, p.Google.UpdatePeering(ctx, p.Network, p.Name, back.change, note)
+}
+
+// wayBack is what gives a peering's flags their old values.
+type wayBack struct {
+	before flags
+	change gcp.PeeringChange // zero where they have them
+	gone   bool              // the peering is
+}
+
+func (p *Peering) back(ctx context.Context, old json.RawMessage) (wayBack, error) {
+	var way wayBack
+	if err := json.Unmarshal(old, &way.before); err != nil {
+		return way, fmt.Errorf("read the old flags of peering %s: %w", p.Name, err)
+	}
+	live, err := p.find(ctx)
+	if way.gone = gcp.NotFound(err) || err == nil && live == nil; way.gone || err != nil {
+		return way, ignoreGone(err)
+	}
+	if way.before.Export != nil && live.ExportCustomRoutes != *way.before.Export {
+		way.change.Export = way.before.Export
+	}
+	if way.before.Import != nil && live.ImportCustomRoutes != *way.before.Import {
+		way.change.Import = way.before.Import
+	}
+	return way, nil
+}
+
+func ignoreGone(err error) error {
+	if gcp.NotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (p *Peering) needed(ctx context.Context) (string, error) {
+	if p.StillNeeded == nil {
+		return "", nil
+	}
+	return p.StillNeeded(ctx)
+}
+
+// Returning says what giving the flags their old value would change just now, and
+// who needs them as they are.
+func (p *Peering) Returning(ctx context.Context, old json.RawMessage) ([]exposer.FieldChange, string, error) {
+	back, err := p.back(ctx, old)
+	if err != nil || back.change == (gcp.PeeringChange{}) {
+		return nil, "", err
+	}
+	var changes []exposer.FieldChange
+	if back.change.Export != nil {
+		changes = append(changes, exposer.FieldChange{Field: "exportCustomRoutes", From: "true", To: "false"})
+	}
+	if back.change.Import != nil {
+		changes = append(changes, exposer.FieldChange{Field: "importCustomRoutes", From: "true", To: "false"})
+	}
+	who, err := p.needed(ctx)
+	return changes, who, err
+}
+
+// StaysFor hands a setting's old value over to whoever still needs the setting, and
+// says why it stays; where no record can take it, by which command it goes later.
+func StaysFor(ctx context.Context, who, step string, old json.RawMessage, handOver func(context.Context, string, json.RawMessage) (string, error), command string) (string, error) {
+	if handOver != nil {
+		heir, err := handOver(ctx, step, old)
+		if err != nil {
+			return "", err
+		}
+		if heir != "" {
+			return fmt.Sprintf("%s still needs it; the record of exposure %s holds the old value now, and its destroy restores it", who, heir), nil
+		}
+	}
+	return fmt.Sprintf("%s still needs it; when that is gone too: %s", who, command), nil
 }
 
 // NotOurs is why a flag stays on that no record claims: flags bear no mark.
