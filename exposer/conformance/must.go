@@ -1,8 +1,10 @@
 package conformance
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"causeway/exposer"
 	"causeway/internal/explain"
@@ -88,4 +90,15 @@ func (w *World) Host(t testing.TB, method exposer.Method, spec exposer.Spec) *Wo
 	host.Balance(t, host.Spec.Namespace, 0)
 	host.Applied(t, method)
 	return host
+}
+
+// AtEnd destroys the exposure when the test has ended.
+func (w *World) AtEnd(t testing.TB, method exposer.Method) {
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is over
+		defer cancel()
+		if _, err := w.Destroy(ctx, method); err != nil {
+			t.Error(err)
+		}
+	})
 }

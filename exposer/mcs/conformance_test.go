@@ -2,7 +2,6 @@ package mcs
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -71,13 +69,7 @@ func withHost(t testing.TB, w *conformance.World) {
 	for _, api := range []string{"multiclusterservicediscovery", "trafficdirector", "dns"} { // the fleet itself is there
 		w.Google.Disable("lab-project", api+".googleapis.com")
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
-		defer cancel()
-		if _, err := host.Destroy(ctx, ilb.Method{}); err != nil {
-			t.Error(err)
-		}
-	})
+	host.AtEnd(t, ilb.Method{})
 }
 
 // ownExports leaves the exports of tests that run at the same time out of an answer:

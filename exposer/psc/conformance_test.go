@@ -1,28 +1,16 @@
 package psc
 
 import (
-	"context"
-	"flag"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
 	"causeway/exposer/ilb"
-	"causeway/internal/kubetest"
 )
 
-// TestMain lets more tests run at the same time than there are processors: what
-// they do is mostly to wait.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(kubetest.StartMain(m))
-}
+func TestMain(m *testing.M) { os.Exit(conformance.Main(m)) }
 
 var labCluster = exposer.ClusterRef{Project: "lab-project", Location: "europe-west3", Name: "private-cluster"}
 
@@ -41,19 +29,7 @@ func withHost(t testing.TB, w *conformance.World) {
 	own := *w.Spec.PSC
 	own.Exposure = hostName(w.Spec.Name)
 	w.Spec.PSC = &own
-	host := w.Beside(exposer.Spec{Method: "ilb", Name: own.Exposure, Cluster: labCluster,
-		FarSide: exposer.FarSide{CIDRs: []string{"172.31.0.0/16"}}, ILB: &exposer.ILB{}})
-	w.Balance(t, host.Spec.Namespace, 0)
-	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
-		defer cancel()
-		if _, err := host.Destroy(ctx, ilb.Method{}); err != nil {
-			t.Error(err)
-		}
-	})
+	w.Host(t, ilb.Method{}, hostSpec(own.Exposure)).AtEnd(t, ilb.Method{})
 }
 
 func world() conformance.Options {
@@ -61,7 +37,6 @@ func world() conformance.Options {
 }
 
 func TestConformance(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: bothHalves("base"), World: world(), Requests: 60,
 		Steps: func(id string) bool { // the account's have been through the suite with every method
 			for _, kind := range []string{"nat-subnet/", "address/", "guest/", "service-attachment/", "endpoint/", "private-zone/"} {
@@ -90,7 +65,6 @@ func withAttachments(t testing.TB, w *conformance.World) {
 }
 
 func TestConformanceThroughTheCluster(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	options := world()
 	options.Before = withAttachments
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: throughCluster("base"), World: options, Requests: 70,

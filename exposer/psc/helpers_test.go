@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -47,12 +46,7 @@ func newStage(t *testing.T, name string, edit ...func(*exposer.Spec)) stage {
 	spec := bothHalves(hostName(name))
 	spec.Name = name
 	w := conformance.New(t, spec, options)
-	host := w.Beside(hostSpec(hostName(name), edit...))
-	w.Balance(t, host.Spec.Namespace, 0)
-	if _, err := host.Apply(t.Context(), ilb.Method{}); err != nil {
-		t.Fatal(err)
-	}
-	return stage{w, host}
+	return stage{w, w.Host(t, ilb.Method{}, hostSpec(hostName(name), edit...))}
 }
 
 func hostSpec(name string, edit ...func(*exposer.Spec)) exposer.Spec {
@@ -123,29 +117,12 @@ func destroy(t testing.TB, w *conformance.World) map[string]exposer.Outcome {
 }
 
 // todo lists what a plan does: "change service-attachment".
-func todo(plan exposer.Plan) []string {
-	var all []string
-	for _, item := range plan.Items {
-		if item.Action != exposer.Keep {
-			kind, _, _ := strings.Cut(item.ID, "/")
-			all = append(all, string(item.Action)+" "+kind)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
+var todo = conformance.TodoKinds
 
 // open opens the exposure and reads what stands, as a verb would.
 func open(t testing.TB, w *conformance.World) *exposure {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := Method{}.Open(t.Context(), w.Spec, job.Deps)
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
+	x := w.Opened(t, Method{})
 	if _, err := exposer.MakePlan(t.Context(), x.Steps()); err != nil {
 		t.Fatalf("read: %v", err)
 	}
@@ -162,29 +139,17 @@ func (o onNote) Note(_, text string) { o.do(text) }
 
 func google(t testing.TB, w *conformance.World) *gcp.Cloud {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return job.Deps.Google
+	return w.JobOf(t, Method{}).Deps.Google
 }
 
 // hops are those of the trace, "NAME VERDICT CODE" each.
 func hops(t testing.TB, w *conformance.World) []string {
 	t.Helper()
-	way, err := open(t, w).Trace(t.Context())
-	if err != nil {
-		t.Fatalf("trace: %v", err)
-	}
-	var all []string
-	for _, h := range way.Hops {
-		name := h.Name
-		if strings.HasPrefix(name, "consumer ") { // with an ID
-			name = "consumer"
-		}
-		all = append(all, strings.TrimSpace(name+" "+string(h.Verdict)+" "+h.Code))
-		if h.Verdict == exposer.Broken && (h.Code == "" || h.Fix == "") {
-			t.Errorf("a broken hop without a code or a cure: %+v", h)
+	all := conformance.Hops(t, open(t, w))
+	for i, hop := range all {
+		if name, _, _ := strings.Cut(hop, " "); name == "consumer" { // without its ID
+			fields := strings.Fields(hop)
+			all[i] = strings.Join(slices.Delete(fields, 1, 2), " ")
 		}
 	}
 	return all
@@ -197,40 +162,11 @@ func wantHops(t testing.TB, w *conformance.World, want ...string) {
 	}
 }
 
-func wantCode(t testing.TB, err error, code string, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want %s", code)
-	}
-	if got := explain.CodeOf(err); got != code {
-		t.Errorf("code %q, want %q: %v", got, code, err)
-	}
-	if _, ok := explain.Lookup(code); !ok {
-		t.Errorf("code %s has no entry", code)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the error does not say %q: %v", text, err)
-		}
-	}
-}
+var wantCode = conformance.WantCode
 
-// refused applies and returns what stood in the way; nothing may have changed.
 func refused(t testing.TB, w *conformance.World) []exposer.Problem {
 	t.Helper()
-	before := w.State()
-	_, err := w.Apply(t.Context(), Method{})
-	var missing *exposer.PreconditionError
-	if !errors.As(err, &missing) {
-		t.Fatalf("apply: %v, want a *PreconditionError", err)
-	}
-	if w.State() != before {
-		t.Error("a refused apply changed Google's side")
-	}
-	if left, err := w.Objects(t.Context()); err != nil || len(left) > 0 {
-		t.Errorf("a refused apply made something in the cluster: %v %v", left, err)
-	}
-	return missing.Problems
+	return w.Refused(t, Method{})
 }
 
 // wantProblem fails the test unless there is one problem, of that code and text.
