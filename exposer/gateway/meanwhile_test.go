@@ -155,9 +155,15 @@ func TestTheFleetIsAnotherProjects(t *testing.T) {
 		Services: []string{"cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com", "gkehub.googleapis.com"}}}}); err != nil {
 		t.Fatal(err)
 	}
+	untouched := w.State()
+	if codes, text := problemsOf(t, w); !slices.Equal(codes, []string{"CW-FLEET-REGISTER"}) || !strings.Contains(text, "service-777777777777@gcp-sa-gkehub.") || w.State() != untouched {
+		t.Errorf("the fleet's agent has no role in the cluster's project: %v\n%s", codes, text)
+	}
+	w.Google.Deny("resourcemanager.projects.getIamPolicy", "lab-project") // then Google says it
 	if _, err := w.Apply(t.Context(), Method{}); explain.CodeOf(err) != "CW-FLEET-REGISTER" || !strings.Contains(err.Error(), "hub default service account") {
 		t.Errorf("the fleet's agent has no rights in the cluster's project: %v", err)
 	}
+	w.Google.Allow("resourcemanager.projects.getIamPolicy")
 	destroy(t, w)
 	edit(t, w, "roles/gkehub.serviceAgent", "serviceAccount:service-777777777777@gcp-sa-gkehub.iam.gserviceaccount.com", true)
 	before := w.State()

@@ -22,7 +22,7 @@ const (
 
 // Preflight implements exposer.Exposure: every check runs, whatever the others say.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	checks := append(x.rightsChecks(), x.checkRole, x.checkOwn, x.checkAgent, x.checkAccess)
+	checks := append(x.rightsChecks(), x.fleet.CheckAgent(x.google, x.spec.Gateway.Register), x.checkRole, x.checkOwn, x.checkAgent, x.checkAccess)
 	return append(plan.Refusals(), exposer.RunChecks(ctx, checks...)...), ctx.Err()
 }
 
