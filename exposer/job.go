@@ -204,8 +204,11 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 	if result.Trace, err = j.settle(ctx, result); err != nil {
 		return result, err
 	}
-	if _, pod := result.Exposure.(InCluster); pod && !result.Changed && made.Reused && j.From == FromAuto && !j.reaches(ctx, result.Exposure) {
-		// A probe from here needs a pod: a write, where a second apply makes none.
+	needsPod, err := j.needsPod(ctx, result, made)
+	if err != nil {
+		return result, err
+	}
+	if needsPod { // a write, where a second apply makes none
 		j.Story("nothing changed, and this machine has no way to the address: not probed again (`causeway verify` with --from cluster does)")
 		return result.with(j.File.Path, made), nil
 	}
@@ -220,7 +223,13 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 	switch {
 	case errors.Is(err, errNoWayFromHere):
 		j.Story(noPacketSent)
+	case ctx.Err() == nil && j.unproven(err) != "":
+		j.Story("everything is in place; " + j.unproven(err))
 	case err != nil:
+		var hop *probe.Error
+		if !errors.As(err, &hop) && ctx.Err() == nil {
+			j.Story("everything is in place at " + endpoint.URL + ", but no probe was made: no kubeconfig was written")
+		}
 		result.Probe = &report
 		return result, err
 	default:
@@ -232,6 +241,16 @@ func (j Job) finish(ctx context.Context, result Applied) (Applied, error) {
 		}
 	}
 	return result.with(j.File.Path, made), nil
+}
+
+// needsPod reports whether nothing but a pod could probe again what stood already.
+func (j Job) needsPod(ctx context.Context, result Applied, made Made) (bool, error) {
+	_, in := result.Exposure.(InCluster)
+	if !in || result.Changed || !made.Reused || j.From != FromAuto || j.reaches(ctx, result.Exposure) {
+		return false, nil
+	}
+	pods, _, err := probePods(ctx, result.Exposure)
+	return len(pods) > 0, err
 }
 
 // settleWait bounds the wait for the network to follow a change: BGP needs seconds

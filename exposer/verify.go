@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,7 +18,7 @@ import (
 const (
 	FromAuto    = "auto"    // here, or from the cluster when this machine has no way to the address
 	FromLocal   = "local"   // this machine
-	FromCluster = "cluster" // a pod beside the proxy
+	FromCluster = "cluster" // a pod: beside the proxy, or in another cluster that the way leads to
 )
 
 // reachWait is how long auto waits for a TCP connection before it takes it that
@@ -29,24 +30,38 @@ const reachWait = 3500 * time.Millisecond
 // of the method's way.
 var errNoWayFromHere = errors.New("this machine has no way to the address")
 
+// noPodsHere is for methods whose way no pod of the cluster would pass.
+const noPodsHere = "a pod there would not pass the way that this method opens; probe from the far side"
+
 const noPacketSent = "this machine has no way to the address, so no packet was sent: prove the way on the far side with causeway verify"
 
 // Verify probes the way with exactly the kubeconfig's bytes. The report is whole
 // also when a hop failed; the error is then a *probe.Error that names the hop.
 func (j Job) Verify(ctx context.Context, exposure Exposure, made Made) (probe.Report, error) {
-	from := j.From
-	if from == FromAuto || from == "" {
-		from = FromLocal
-		if exposure != nil && !j.reaches(ctx, exposure) {
-			if _, ok := exposure.(InCluster); !ok || exposure.Cluster() == nil {
-				return probe.Report{}, errNoWayFromHere
-			}
-			from = FromCluster
-			j.Story("this machine has no way to the address (a private one: that is usual); probing from a pod in the cluster")
+	if j.From == FromCluster {
+		pods, why, err := probePods(ctx, exposure)
+		if err == nil && len(pods) == 0 {
+			err = errors.New("probe from the cluster: " + why)
 		}
+		if err != nil {
+			return probe.Report{}, err
+		}
+		return j.verifyInPods(ctx, exposure, pods, made)
 	}
-	if from == FromCluster {
-		return j.verifyInCluster(ctx, exposure, made)
+	if j.auto() && exposure != nil && !j.reaches(ctx, exposure) {
+		pods, _, err := probePods(ctx, exposure)
+		if err != nil {
+			return probe.Report{}, err
+		}
+		if len(pods) == 0 {
+			return probe.Report{}, errNoWayFromHere
+		}
+		usual := "a private one: that is usual"
+		if pods[0].Cluster != "" {
+			usual = "other clusters alone have one: that is usual"
+		}
+		j.Story(fmt.Sprintf("this machine has no way to the address (%s); probing from %s", usual, places(pods)))
+		return j.verifyInPods(ctx, exposure, pods, made)
 	}
 	if j.Hop != nil {
 		j.Story("probing from this machine")
@@ -84,13 +99,52 @@ func (j Job) VerifyStanding(ctx context.Context, spec Spec) (*Trace, probe.Repor
 		return trace, probe.Report{}, join(broken, err)
 	}
 	report, err := j.Verify(ctx, exposure, made)
-	if errors.Is(err, errNoWayFromHere) {
+	switch {
+	case errors.Is(err, errNoWayFromHere):
 		err = nil
 		if broken == nil { // else the trace says why there is none
 			j.Story(noPacketSent)
 		}
+	case MissingRight(err) && j.unproven(err) != "":
+		j.Story(j.unproven(err))
+		err = nil
 	}
 	return trace, report, join(broken, err)
+}
+
+// unproven says what a probe leaves open that was to be made from another cluster,
+// because this machine has no way, and whose pod did not run; "" for any other error.
+func (j Job) unproven(err error) string {
+	var pod *PodError
+	if !j.auto() || !errors.As(err, &pod) {
+		return ""
+	}
+	text := "the probe's pod did not run in cluster " + pod.Cluster
+	if code := codeOf(err); code != "" {
+		text += " (" + code + ")"
+	}
+	return text + ": nothing is known against the way, but it is not proven; prove it by hand, with causeway verify --kubeconfig in a Pod there"
+}
+
+func (j Job) auto() bool { return j.From == FromAuto || j.From == "" }
+
+// probePods are the places where the script can run for an exposure; none: why says
+// what keeps from it.
+func probePods(ctx context.Context, exposure Exposure) (pods []ProbePod, why string, err error) {
+	in, ok := exposure.(InCluster)
+	if !ok || exposure.Cluster() == nil {
+		return nil, noPodsHere, nil
+	}
+	return in.ProbePods(ctx)
+}
+
+// places names them in a sentence.
+func places(pods []ProbePod) string {
+	var all []string
+	for _, pod := range pods {
+		all = append(all, pod.where())
+	}
+	return strings.Join(all, ", then from ")
 }
 
 // reaches tries one TCP connection to the endpoint.
@@ -112,12 +166,10 @@ func (j Job) reaches(ctx context.Context, exposure Exposure) bool {
 	return conn.Close() == nil
 }
 
-// verifyInCluster runs verify.sh in a pod beside the proxy and reads its report.
-func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) (probe.Report, error) {
-	pod, ok := exposure.(InCluster)
-	if !ok {
-		return probe.Report{}, errors.New("probe from the cluster: a pod there would not pass the way that this method opens; probe from the far side")
-	}
+// verifyInPods runs verify.sh in a pod of each place, one after the other, and gives
+// the first report in which a hop failed, else the first of all. Where auto chose the
+// places, one whose pod does not run counts when no other one's does.
+func (j Job) verifyInPods(ctx context.Context, exposure Exposure, pods []ProbePod, made Made) (probe.Report, error) {
 	if exposure.Spec().Access.Token == TokenRenewing {
 		// The script knows no exec plugins, and a pod has no causeway.
 		var err error
@@ -125,15 +177,43 @@ func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) 
 			return probe.Report{}, err
 		}
 	}
+	var reports []probe.Report
+	var unrun error
+	for _, pod := range pods {
+		report, err := j.verifyInPod(ctx, pod, made)
+		switch {
+		case err != nil && ctx.Err() == nil && j.unproven(err) != "":
+			if unrun == nil {
+				unrun = err
+			}
+			continue
+		case err != nil:
+			return report, err
+		case len(reports) > 0:
+			j.Story(fmt.Sprintf("the probe from %s passed too", pod.where()))
+		}
+		reports = append(reports, report)
+	}
+	if len(reports) == 0 {
+		return probe.Report{}, unrun
+	}
+	if unrun != nil {
+		j.Story(j.unproven(unrun))
+	}
+	return reports[0], nil
+}
+
+// verifyInPod runs verify.sh in one place and reads its report.
+func (j Job) verifyInPod(ctx context.Context, pod ProbePod, made Made) (probe.Report, error) {
 	log, err := j.runScript(ctx, pod, made)
 	if err != nil {
-		return probe.Report{}, err
+		return probe.Report{}, pod.failed(err)
 	}
 	report, err := probe.ParseScript(log)
 	if err != nil {
-		return report, err
+		return report, pod.failed(err)
 	}
-	report.From = FromCluster
+	report.From = pod.from()
 	for _, result := range report.Results {
 		if j.Hop != nil {
 			j.Hop(result)
@@ -143,11 +223,11 @@ func (j Job) verifyInCluster(ctx context.Context, exposure Exposure, made Made) 
 }
 
 // runScript runs the script as a step that people see: a pod needs its time.
-func (j Job) runScript(ctx context.Context, pod InCluster, made Made) ([]byte, error) {
-	const id = "probe"
+func (j Job) runScript(ctx context.Context, pod ProbePod, made Made) ([]byte, error) {
+	id := strings.TrimSuffix("probe/"+pod.Cluster, "/")
 	begin := j.Deps.Now()
-	j.Progress.Start(id, "probe from a pod in the cluster")
-	log, err := pod.RunScript(ctx, j.Script, made, func(text string) { j.Progress.Note(id, text) })
+	j.Progress.Start(id, "probe from "+pod.where())
+	log, err := pod.run(ctx, j.Script, made, func(text string) { j.Progress.Note(id, text) })
 	if err != nil {
 		j.Progress.Fail(id, err)
 		return nil, err
@@ -184,9 +264,9 @@ func static(made Made) (Made, error) {
 	return made, nil
 }
 
-// InCluster is an exposure that can run the far side's script in the cluster.
+// InCluster is an exposure whose way can be probed from a pod.
 type InCluster interface {
-	// RunScript runs script with the kubeconfig beside it and returns what it
-	// printed. Nothing of the pod is left behind.
-	RunScript(ctx context.Context, script []byte, made Made, note func(string)) ([]byte, error)
+	// ProbePods are the places where the far side's script can run as things stand, and
+	// would pass the way; none: why says what keeps from it, in a sentence without an end.
+	ProbePods(ctx context.Context) (pods []ProbePod, why string, err error)
 }

@@ -74,7 +74,7 @@ func (t Times) after(lookup time.Duration) Times {
 // Report is the outcome of a run.
 type Report struct {
 	Tool    string // "causeway" or "verify.sh"
-	From    string // "local", or "cluster" for a run inside the cluster
+	From    string // "local", "cluster" for a run inside the cluster, or "cluster NAME" inside another
 	Server  string // the server URL of the kubeconfig
 	Context string // the context that was probed
 	Started time.Time

@@ -46,7 +46,7 @@ where it stopped. Nothing is deleted on failure.`,
 // fromFlag says where the probe runs.
 func fromFlag(cmd *cobra.Command, c *common) {
 	group(cmd, aboutProbe, func(f *flagSet) {
-		f.StringVar(&c.from, "from", exposer.FromAuto, "`PLACE` to probe from: local (this machine), cluster (a pod beside nginx) or auto (cluster where this machine has no way to the address)")
+		f.StringVar(&c.from, "from", exposer.FromAuto, "`PLACE` to probe from: local (this machine), cluster (a pod: beside nginx, for mcs in each importing cluster) or auto (cluster where this machine has no way to the address)")
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"causeway/exposer/conformance"
 	"causeway/internal/gcptest"
 	"causeway/internal/kubetest"
+	"causeway/probe"
 )
 
 const (
@@ -45,6 +46,19 @@ func standInFleetOfTwo(t *testing.T, name string, namespaces ...string) *place {
 	p.write("client.kubeconfig", string(text))
 	p.env["KUBECONFIG"] += ":" + "client.kubeconfig"
 	p.world.Import(t, map[string]*kubetest.Server{ownMember: p.world.Server, clientMember: second}, namespaces...)
+	report := works()
+	const host = "causeway-private-cluster-ef5ff2.causeway-beneath.svc.clusterset.local"
+	report.Server, report.Curl = "https://"+host, "curl --cacert ca.crt -H @token https://"+host+"/version"
+	for i, detail := range []string{host + " is 10.41.0.7", "TCP to 10.41.0.7:443", "TLSv1.3, certificate for " + host + ", 364 days left"} {
+		report.Results[i].Status, report.Results[i].Detail = probe.Pass, detail
+	}
+	said, err := probe.JSON(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, namespace := range namespaces {
+		kubetest.Workloads(t, second.Config).OnRun(namespace, func(*unstructured.Unstructured) (string, int) { return string(said), 0 })
+	}
 	return p
 }
 
@@ -68,6 +82,7 @@ func TestTheStoryOfAnExportToTheFleet(t *testing.T) {
 	p.says(p.read("causeway-fleet.kubeconfig"), "server: https://causeway-private-cluster-ef5ff2.causeway-beneath.svc.clusterset.local", "certificate-authority-data")
 	p.shows("mcs-apply-again", 0, append(p.on("apply", "mcs", "--yes"), export...)...)
 	p.shows("mcs-verify", 0, p.on("verify", "mcs")...)
+	p.says(p.runs(0, append(p.on("verify", "mcs"), "-o", "json")...).out, `"from": "cluster client-cluster"`)
 	p.shows("mcs-status", 0, p.on("status", "mcs")...)
 	p.shows("mcs-fleet", 0, "mcs", "status", "--project", "lab-project")
 	p.shows("mcs-handoff", 0, p.on("handoff", "mcs", "--secrets", "omit")...)

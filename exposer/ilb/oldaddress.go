@@ -48,7 +48,7 @@ func (x *exposure) findLeftovers(ctx context.Context) error {
 	}
 	sweep := exposer.Sweep{Cluster: x.kube, Exposure: x.spec.Name, Namespace: x.spec.Namespace, Leaving: x.deps.Leaving, Note: x.deps.Note}
 	if !x.deps.Leaving { // a verify may be under way
-		sweep.Spare = append(sweep.Spare, x.secret(probeName, "").Ref)
+		sweep.Spare = append(sweep.Spare, x.secret(exposer.ProbeName, "").Ref)
 	}
 	left, err := sweep.Steps(ctx, steps)
 	x.leftovers = append(old, left...)

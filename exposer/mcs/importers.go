@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -80,7 +81,7 @@ func (x *exposure) openImporters(ctx context.Context) error {
 	}
 	var wait sync.WaitGroup
 	for _, i := range x.importers {
-		wait.Go(func() { i.kube, i.why = x.reach(ctx, i.cluster) })
+		wait.Go(func() { i.kube, i.why = x.reach(ctx, i) })
 	}
 	wait.Wait()
 	for _, i := range x.importers {
@@ -92,15 +93,28 @@ func (x *exposure) openImporters(ctx context.Context) error {
 }
 
 // reach finds a way to another cluster's API. What was said of the exporting
-// cluster's way does not count for it, but for the kubeconfig that holds contexts.
-func (x *exposure) reach(ctx context.Context, cluster gcp.Cluster) (*kube.Client, error) {
-	return reach(ctx, x.deps, cluster, x.spec.Reach.Kubeconfig)
+// cluster's way does not count for it, but for the kubeconfig that holds contexts. What
+// its API has to say later is told with its name.
+func (x *exposure) reach(ctx context.Context, i *importer) (*kube.Client, error) {
+	deps, open := x.deps, new(atomic.Bool)
+	deps.Note = func(text string) {
+		if open.Load() {
+			x.deps.Note("cluster " + i.ref.Name + ": " + text)
+		}
+	}
+	client, err := connect(ctx, deps, i.cluster, x.spec.Reach.Kubeconfig)
+	open.Store(true)
+	return client, err
 }
 
+// reach is that for clusters that are only looked at: nothing is told.
 func reach(ctx context.Context, deps exposer.Deps, cluster gcp.Cluster, kubeconfig string) (*kube.Client, error) {
-	quiet := deps
-	quiet.Note = func(string) {}
-	return exposer.Connect(ctx, cluster, exposer.Spec{Reach: exposer.Reach{Via: "auto", Kubeconfig: kubeconfig}}, quiet)
+	deps.Note = func(string) {}
+	return connect(ctx, deps, cluster, kubeconfig)
+}
+
+func connect(ctx context.Context, deps exposer.Deps, cluster gcp.Cluster, kubeconfig string) (*kube.Client, error) {
+	return exposer.Connect(ctx, cluster, exposer.Spec{Reach: exposer.Reach{Via: "auto", Kubeconfig: kubeconfig}}, deps)
 }
 
 // byHand is what is to be done in a cluster that can't be reached.

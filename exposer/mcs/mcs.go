@@ -51,6 +51,7 @@ type exposure struct {
 	remarks   []remark
 	access    []exposer.Step
 	leftovers []exposer.Step
+	probes    []exposer.Step // what probes left in importing clusters
 }
 
 // Open implements exposer.Method.
@@ -132,7 +133,7 @@ func (x *exposure) readFleet(ctx context.Context) error {
 		return err
 	}
 	if x.deps.Leaving {
-		return nil
+		return x.probeLeftovers(ctx)
 	}
 	if err := x.readOthers(ctx); err != nil {
 		return err

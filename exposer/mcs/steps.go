@@ -39,7 +39,7 @@ func (x *exposure) Steps() []exposer.Step {
 	member := registration.Step()
 	steps = append(steps, feature, member)
 	steps = append(steps, x.grants(member.ID(), others)...)
-	steps = append(steps, x.namespaceSteps()...)
+	steps = slices.Concat(steps, x.namespaceSteps(), x.probes)
 	steps = append(steps, x.serviceSteps()...)
 	if x.guest != nil {
 		steps = append(steps, x.guest)
