@@ -47,7 +47,8 @@ func (j Job) Status(ctx context.Context, spec Spec, warn time.Duration) (Status,
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Facts: exposure.Facts()}
+	// Empty lists, not none: who reads it as JSON goes through them.
+	status := Status{Facts: append([]Fact{}, exposure.Facts()...), Checks: []Check{}, Drift: []Item{}}
 	for _, item := range plan.Items {
 		if item.Action != Keep {
 			status.Drift = append(status.Drift, item)

@@ -157,6 +157,9 @@ func TestWhichFilesThereAre(t *testing.T) {
 			t.Errorf("before the addresses are known the table does not say %q", want)
 		}
 	}
+	if strings.Contains(table, "Which file") || strings.Contains(table, "|---|---|\n\n") {
+		t.Errorf("there is one file, and a table of files:\n%s", table)
+	}
 	if table := farFiles(t, awsSide(false))["table.md"]; !strings.Contains(table, "peerAddresses: [A1, A2, B1, B2]") {
 		t.Error("AWS's table does not say which four addresses to bring back, and in which order")
 	}

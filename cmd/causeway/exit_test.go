@@ -219,6 +219,9 @@ func TestAnswersForPrograms(t *testing.T) {
 			if err := read([]byte(got.out)); err != nil || len(got.out) < 10 {
 				t.Errorf("causeway %s -o %s: %v\n%s", strings.Join(args, " "), form, err, got.out)
 			}
+			if strings.Contains(got.out, ": null") { // a list that is empty is one all the same: `jq .drift[]`
+				t.Errorf("causeway %s -o %s has no value where one belongs:\n%s", strings.Join(args, " "), form, got.out)
+			}
 		}
 	}
 }
