@@ -3,6 +3,7 @@ package exposer
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // Modes of the ilb method: who ends the client's TLS.
@@ -80,11 +81,11 @@ func (v *validator) ilb(o ILB, exposure string) {
 	if o.Port < 1 || o.Port > 65535 {
 		v.add("ilb.port", fmt.Sprintf("must be 1 to 65535, not %d", o.Port))
 	}
-	if o.Replicas < 1 || o.Replicas > 100 {
-		v.add("ilb.replicas", fmt.Sprintf("must be 1 to 100, not %d", o.Replicas))
+	if o.Replicas < 1 || o.Replicas > 50 { // as the templates have it
+		v.add("ilb.replicas", fmt.Sprintf("must be 1 to 50, not %d", o.Replicas))
 	}
 	for i, name := range o.DNSNames {
-		v.form(fmt.Sprintf("ilb.dnsNames[%d]", i), name, dnsForm, "must be a DNS name")
+		v.certName(fmt.Sprintf("ilb.dnsNames[%d]", i), name)
 	}
 	v.tls(o)
 	if o.Hub == nil {
@@ -93,6 +94,23 @@ func (v *validator) ilb(o ILB, exposure string) {
 	v.form("ilb.hub.network", o.Hub.Network, networkForm, "must be a network as NAME or PROJECT/NAME")
 	for i, name := range o.Hub.Routers {
 		v.form(fmt.Sprintf("ilb.hub.routers[%d]", i), name, regionalForm, "must be a Cloud Router as NAME or REGION/NAME")
+	}
+}
+
+// certName checks a name for the certificate: what certs would refuse is told here,
+// and not when half of the work is done.
+func (v *validator) certName(field, name string) {
+	rest, wildcard := strings.CutPrefix(name, "*.")
+	_, failed := netip.ParseAddr(name)
+	switch {
+	case failed == nil:
+		v.add(field, fmt.Sprintf("must be a DNS name, %q is an IP address (the load balancer's own is in the certificate anyway)", name))
+	case wildcard && !strings.Contains(rest, "."):
+		v.add(field, fmt.Sprintf("must have two labels behind the wildcard, %q has one", name))
+	case len(name) > 253:
+		v.add(field, fmt.Sprintf("must have at most 253 characters, not %d", len(name)))
+	default:
+		v.form(field, name, dnsForm, "must be a DNS name")
 	}
 }
 

@@ -127,7 +127,7 @@ func (v ILB) withDefaults() ILB {
 var (
 	label     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	dnsName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
-	imageRef  = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._:/-]*[a-zA-Z0-9])?(@sha256:[0-9a-f]{64})?$`)
+	imageRef  = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._:/_-]*[a-zA-Z0-9_])?(@sha256:[0-9a-f]{64})?$`)
 	plainPath = regexp.MustCompile(`^/[A-Za-z0-9._/*+-]*$`)
 	hexHash   = regexp.MustCompile(`^[0-9a-f]{0,64}$`)
 )
