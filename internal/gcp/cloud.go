@@ -110,7 +110,7 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 	if c.clusters, err = container.NewClusterManagerRESTClient(ctx, options(strings.TrimSuffix(config.Endpoints.Container, "/"))...); err != nil {
 		return nil, fmt.Errorf("open container client: %w", err)
 	}
-	c.clusters.CallOptions = &container.ClusterManagerCallOptions{} // our transport retries
+	*c.clusters.CallOptions = container.ClusterManagerCallOptions{} // our transport retries
 	if c.projects, err = cloudresourcemanager.NewService(ctx, options(withSlash(config.Endpoints.ResourceManager))...); err != nil {
 		return nil, fmt.Errorf("open resource manager client: %w", err)
 	}
@@ -121,7 +121,9 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 }
 
 // openCompute makes the compute clients without their own retries, which would
-// multiply with the transport's and know nothing of requestId.
+// multiply with the transport's, for ten minutes and in silence, and know nothing of
+// requestId. What a client calls by is behind the pointer that it shows: that has to
+// be emptied, another pointer in its place changes nothing.
 func (c *Cloud) openCompute(ctx context.Context, options []option.ClientOption) error {
 	var err error
 	if c.addresses, err = compute.NewAddressesRESTClient(ctx, options...); err != nil {
@@ -148,14 +150,14 @@ func (c *Cloud) openCompute(ctx context.Context, options []option.ClientOption) 
 	if c.global, err = compute.NewGlobalOperationsRESTClient(ctx, options...); err != nil {
 		return err
 	}
-	c.addresses.CallOptions = &compute.AddressesCallOptions{}
-	c.subnetworks.CallOptions = &compute.SubnetworksCallOptions{}
-	c.networks.CallOptions = &compute.NetworksCallOptions{}
-	c.forwardingRules.CallOptions = &compute.ForwardingRulesCallOptions{}
-	c.routers.CallOptions = &compute.RoutersCallOptions{}
-	c.routes.CallOptions = &compute.RoutesCallOptions{}
-	c.operations.CallOptions = &compute.RegionOperationsCallOptions{}
-	c.global.CallOptions = &compute.GlobalOperationsCallOptions{}
+	*c.addresses.CallOptions = compute.AddressesCallOptions{}
+	*c.subnetworks.CallOptions = compute.SubnetworksCallOptions{}
+	*c.networks.CallOptions = compute.NetworksCallOptions{}
+	*c.forwardingRules.CallOptions = compute.ForwardingRulesCallOptions{}
+	*c.routers.CallOptions = compute.RoutersCallOptions{}
+	*c.routes.CallOptions = compute.RoutesCallOptions{}
+	*c.operations.CallOptions = compute.RegionOperationsCallOptions{}
+	*c.global.CallOptions = compute.GlobalOperationsCallOptions{}
 	return nil
 }
 
