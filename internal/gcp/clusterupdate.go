@@ -10,9 +10,23 @@ import (
 	"slices"
 )
 
-// maxAuthorized is how many authorized networks a cluster may have (discovery:
-// MasterAuthorizedNetworksConfig.cidrBlocks).
-const maxAuthorized = 50
+// How many authorized networks a cluster may have, with private nodes and without
+// (docs: kubernetes-engine/docs/how-to/authorized-networks, limitations; discovery's
+// MasterAuthorizedNetworksConfig.cidrBlocks tells the smaller number alone).
+const (
+	maxAuthorizedPrivate = 100
+	maxAuthorizedPublic  = 50
+)
+
+// MaxAuthorized is how many authorized networks the cluster may have.
+func (c Cluster) MaxAuthorized() int { return mostAuthorized(c.PrivateNodes) }
+
+func mostAuthorized(privateNodes bool) int {
+	if privateNodes {
+		return maxAuthorizedPrivate
+	}
+	return maxAuthorizedPublic
+}
 
 // SetAuthorizedNetworks changes the list of a cluster's authorized networks, and
 // nothing else of it: edit gets what is there and returns what is to be. Entries
@@ -22,7 +36,7 @@ const maxAuthorized = 50
 // Google replaces the list whole and has no lock for it, so it is read right
 // before it is written, and again afterwards: CW-GCP-PRECONDITION says that
 // another tool wrote it at the same time. CW-GCP-AUTH-NETWORKS refuses more than
-// 50 without a call, CW-NET-PUBLIC is Google's refusal of a public network for a
+// the cluster may have (Cluster.MaxAuthorized) without a call, CW-NET-PUBLIC is Google's refusal of a public network for a
 // cluster without a public endpoint. While another operation runs on the cluster
 // it waits up to ten minutes, then it fails with CW-GCP-BUSY.
 func (c *Cloud) SetAuthorizedNetworks(ctx context.Context, project, location, name string, edit func(AuthorizedNetworks) AuthorizedNetworks, note func(string)) error {
@@ -44,8 +58,8 @@ func (c *Cloud) SetAuthorizedNetworks(ctx context.Context, project, location, na
 			return nil, nil
 		case !have.Enabled:
 			return refuse("", "authorized networks are not enabled, so there is no list to change")
-		case len(blocks) > maxAuthorized:
-			return refuse(codeAuthNetworks, fmt.Sprintf("%d networks would be in the list, a cluster takes %d", len(blocks), maxAuthorized))
+		case len(blocks) > mostAuthorized(privateNodes(cluster)):
+			return refuse(codeAuthNetworks, fmt.Sprintf("%d networks would be in the list, this cluster takes %d", len(blocks), mostAuthorized(privateNodes(cluster))))
 		}
 		config = maps.Clone(config)
 		config["cidrBlocks"] = blocks
@@ -157,6 +171,12 @@ func authorizedConfig(cluster document) document {
 		return config
 	}
 	return document{}
+}
+
+func privateNodes(cluster document) bool {
+	older, _ := cluster.inner("privateClusterConfig")["enablePrivateNodes"].(bool)
+	newer, _ := cluster.inner("networkConfig")["defaultEnablePrivateNodes"].(bool)
+	return older || newer
 }
 
 func globalAccess(cluster document) bool {

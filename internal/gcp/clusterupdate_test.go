@@ -160,6 +160,9 @@ func TestListsThatAreNotSent(t *testing.T) {
 		delete(ip, "authorizedNetworksConfig")
 		delete(o, "masterAuthorizedNetworksConfig")
 	}
+	publicNodes := func(o map[string]any) {
+		delete(o["privateClusterConfig"].(map[string]any), "enablePrivateNodes")
+	}
 	for sentence, test := range map[string]struct {
 		before     func(map[string]any)
 		edit       func(AuthorizedNetworks) AuthorizedNetworks
@@ -167,7 +170,8 @@ func TestListsThatAreNotSent(t *testing.T) {
 	}{
 		"as it is":                              {nil, func(a AuthorizedNetworks) AuthorizedNetworks { return a }, "", ""},
 		"another order":                         {nil, func(a AuthorizedNetworks) AuthorizedNetworks { slices.Reverse(a.CIDRs); return a }, "", ""},
-		"51 networks":                           {nil, many(51), "CW-GCP-AUTH-NETWORKS", "51 networks would be in the list, a cluster takes 50"},
+		"101 networks, with private nodes":      {nil, many(101), "CW-GCP-AUTH-NETWORKS", "101 networks would be in the list, this cluster takes 100"},
+		"51 networks, with public nodes":        {publicNodes, many(51), "CW-GCP-AUTH-NETWORKS", "51 networks would be in the list, this cluster takes 50"},
 		"another flag":                          {nil, func(a AuthorizedNetworks) AuthorizedNetworks { a.PrivateEnforced = false; return a }, "", "only the list can be changed"},
 		"a list no more":                        {nil, func(AuthorizedNetworks) AuthorizedNetworks { return AuthorizedNetworks{} }, "", "only the list can be changed"},
 		"not enabled":                           {disable, admitFarSide, "", "authorized networks are not enabled"},
@@ -193,8 +197,8 @@ func TestListsThatAreNotSent(t *testing.T) {
 		})
 	}
 	cloud, _ := cluster(t, true, gcptest.Options{})
-	if err := setNetworks(t, cloud, many(50), nil); err != nil {
-		t.Errorf("50 networks: %v", err)
+	if err := setNetworks(t, cloud, many(100), nil); err != nil {
+		t.Errorf("100 networks: %v", err)
 	}
 }
 

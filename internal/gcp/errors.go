@@ -133,6 +133,8 @@ func wrap(verb, resource string, err error) error {
 	var answer *googleapi.Error
 	var token *tokenError
 	var timeout *timeoutError
+	var stranger *notAPIError
+	var nonsense *garbledError
 	var coded interface {
 		error
 		Code() string
@@ -147,6 +149,10 @@ func wrap(verb, resource string, err error) error {
 		e.Message, e.code = token.Error(), codeCredentials
 	case errors.As(err, &timeout):
 		e.Message, e.code = timeout.Error(), codeTimeout
+	case errors.As(err, &stranger):
+		e.Message, e.code = stranger.Error(), codeNotAPI
+	case errors.As(err, &nonsense):
+		e.Message = nonsense.Error()
 	case errors.Is(err, context.Canceled):
 		e.Message = "interrupted"
 	case errors.Is(err, context.DeadlineExceeded):

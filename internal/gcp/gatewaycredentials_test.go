@@ -108,7 +108,7 @@ func TestGatewayCredentialsOfAnotherMind(t *testing.T) {
 		"no kubeconfig":       {`{"endpoint":"https://x"}`, "no endpoint or no kubeconfig"},
 		"no endpoint":         {`{"kubeconfig":"YQ=="}`, "no endpoint or no kubeconfig"},
 		"no base64":           {`{"kubeconfig":"%%%","endpoint":"https://x"}`, "the answer is none of this API"},
-		"not JSON, of 200 OK": {`<html>sign in</html>`, "the answer is none of this API"},
+		"not JSON, of 200 OK": {`<html>sign in</html>`, "what answered is not Google's API"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.answer) }))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,7 +65,7 @@ func parseDocument(text json.RawMessage) (document, error) {
 	decoder.UseNumber()
 	var doc document
 	if err := decoder.Decode(&doc); err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
+		return nil, &garbledError{cause: err}
 	}
 	return doc, nil
 }
@@ -88,7 +87,7 @@ func (c *Cloud) change(ctx context.Context, method, path string, body any) (*com
 	}
 	op := &computepb.Operation{}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, op); err != nil {
-		return nil, errors.Join(errors.New("read operation"), err)
+		return nil, &garbledError{cause: err}
 	}
 	return op, nil
 }

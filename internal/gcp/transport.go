@@ -126,6 +126,9 @@ func (t *transport) once(r *http.Request, body []byte) (*http.Response, []byte, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("read answer: %w", err)
 	}
+	if err := judge(r, response, text); err != nil {
+		return nil, nil, err
+	}
 	response.Body = io.NopCloser(bytes.NewReader(text))
 	return response, text, nil
 }
@@ -158,7 +161,7 @@ func repeatable(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodPut || r.URL.Query().Get("requestId") != "" {
 		return true
 	}
-	if strings.Contains(r.URL.Path, "/dns/v1/") && r.Method != http.MethodPost { // its PATCH sends whole values
+	if ofDNS(r) && r.Method != http.MethodPost { // its PATCH sends whole values
 		return true
 	}
 	// A policy is written under its etag, and APIs are turned on or off, not toggled.
@@ -169,6 +172,8 @@ func repeatable(r *http.Request) bool {
 	}
 	return onlyReads(r)
 }
+
+func ofDNS(r *http.Request) bool { return strings.Contains(r.URL.Path, "/dns/v1/") }
 
 // onlyReads tells the POSTs that change nothing.
 func onlyReads(r *http.Request) bool {
@@ -183,10 +188,12 @@ func onlyReads(r *http.Request) bool {
 func worthRepeating(r *http.Request, response *http.Response, text []byte, err error) bool {
 	if err != nil {
 		var token *tokenError
-		return !errors.As(err, &token) && !errors.Is(err, context.Canceled)
+		var stranger *notAPIError
+		var garbled *garbledError
+		return !errors.As(err, &token) && !errors.As(err, &stranger) && !errors.As(err, &garbled) && !errors.Is(err, context.Canceled)
 	}
 	switch response.StatusCode {
-	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	case http.StatusForbidden:
 		return bytes.Contains(text, []byte("rateLimitExceeded"))
