@@ -24,10 +24,17 @@ kubeconfig in memory, and writes that kubeconfig when the probe has passed.
 Running it again changes nothing; running it after a failure or Ctrl-C goes on
 where it stopped. Nothing is deleted on failure.`,
 		Example: "  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16\n" +
-			"  causeway apply -f exposure.yaml --yes\n" +
+			"  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16 \\\n" +
+			"    --mode passthrough --dry-run\n" +
 			"  causeway apply route --project P --location L --cluster C --client-cidr 172.31.0.0/16 \\\n" +
 			"    --vpn --peer aws --peer-asn 64512 --psk-dir keys\n" +
-			"  causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16 --mode passthrough --dry-run",
+			"  causeway apply psc --project P --location L --cluster C --nat-range 10.200.0.0/28 \\\n" +
+			"    --consumer-project consumer --consumer-network vpc --consumer-subnet clients\n" +
+			"  causeway apply dns --project P --location L --cluster C --open-dns-endpoint\n" +
+			"  causeway apply gateway --project P --location L --cluster C --register \\\n" +
+			"    --member user:you@example.com\n" +
+			"  causeway apply mcs --project P --location L --cluster C --register\n" +
+			"  causeway apply -f exposure.yaml --yes",
 		Args: atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.apply(cmd, c, args) },
 	}

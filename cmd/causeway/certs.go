@@ -15,8 +15,9 @@ import (
 
 func (a *app) certsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "certs", Short: "show, rotate or export an exposure's certificates",
-		Long: `The certificates that causeway made for mode terminate: the authority (CA) that
-kubeconfigs trust, the server's, and with --client-auth mtls the client's.`,
+		Long: `The certificates that causeway made for an exposure by ilb in mode terminate: the
+authority (CA) that kubeconfigs trust, the server's, and with --client-auth mtls the
+client's. The other methods have none of their own.`,
 		Args: knownCommand, RunE: showHelp}
 	cmd.AddCommand(a.certsShowCommand(), a.certsRotateCommand(), a.certsExportCommand())
 	return cmd
@@ -49,7 +50,7 @@ type shownCert struct {
 func (a *app) certsShowCommand() *cobra.Command {
 	c := &common{}
 	cmd := &cobra.Command{
-		Use: "show METHOD", Short: "subjects, names, ends and fingerprints", Args: atMostMethod,
+		Use: "show METHOD", Short: "show subjects, names, ends and fingerprints", Args: atMostMethod,
 		Long: `Shows each certificate with its names, its life and its SHA-256 fingerprint, which
 is what the far side compares before it trusts the CA.`,
 		Example: "  causeway certs show ilb --project P --location L --cluster C",
@@ -150,9 +151,10 @@ func (a *app) certsRotateCommand() *cobra.Command {
 With --ca the CA too: the old one signs the new one, so that old kubeconfigs go
 on working as long as the old CA lives, and kubeconfigs made from now on trust
 both. Pods are replaced one by one; connections are drained.`,
-		Example: "  causeway certs rotate ilb --project P --location L --cluster C",
-		Args:    atMostMethod,
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, c, args, ca) },
+		Example: "  causeway certs rotate ilb --project P --location L --cluster C\n" +
+			"  causeway certs rotate ilb --project P --location L --cluster C --ca",
+		Args: atMostMethod,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.rotate(cmd, c, args, ca) },
 	}
 	c.exposureFlags(cmd)
 	group(cmd, aboutTLS, func(f *flagSet) { f.BoolVar(&ca, "ca", false, "the CA too") })

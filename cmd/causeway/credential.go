@@ -20,6 +20,9 @@ func (a *app) credentialCommand() *cobra.Command {
 	var options gcp.Options
 	cmd := &cobra.Command{
 		Use: "credential", Short: "exec plugin of a kubeconfig; Kubernetes clients call it", Hidden: true, Args: noArguments,
+		Long: `Gives a Kubernetes client the token that its kubeconfig does not hold: that of the
+exposure's ServiceAccount, renewed (--token renewing), or with --google one of the
+user's own Google identity. The kubeconfig names it; nobody types it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if google {
 				return a.googleCredential(cmd.Context(), options)
@@ -33,11 +36,11 @@ func (a *app) credentialCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.Namespace, "namespace", "", "namespace of the ServiceAccount")
-	f.StringVar(&r.Account, "service-account", exposer.ClientAccount, "its name")
-	f.DurationVar(&r.TTL, "token-ttl", 24*time.Hour, "life to ask for")
+	f.StringVar(&r.Namespace, "namespace", "", "`NAMESPACE` of the ServiceAccount")
+	f.StringVar(&r.Account, "service-account", exposer.ClientAccount, "`NAME` of the ServiceAccount")
+	f.DurationVar(&r.TTL, "token-ttl", 24*time.Hour, "`TIME` that the token lives, to ask for")
 	f.BoolVar(&google, "google", false, "give a Google access token instead: of Application Default Credentials")
-	f.StringVar(&options.Impersonate, "impersonate-service-account", "", "with --google: the service account to act as")
-	f.StringVar(&options.AccessTokenFile, "access-token-file", "", "with --google: a file with the token")
+	f.StringVar(&options.Impersonate, "impersonate-service-account", "", "with --google: service `ACCOUNT` to act as")
+	f.StringVar(&options.AccessTokenFile, "access-token-file", "", "with --google: `FILE` with the token")
 	return cmd
 }

@@ -19,8 +19,9 @@ func (a *app) destroyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "destroy METHOD", Short: "remove what apply made, restore what it set, leave the rest",
 		Long: `Removes only what carries this exposure's mark, in the reverse order, waits until
-Google has let go of each, and lists what is left and why. Every kubeconfig of
-the exposure is void afterwards. What is gone already is no error.`,
+Google has let go of each, and lists what is left and why. Settings get their old
+value back where nobody changed them since. The tokens of the exposure's kubeconfigs
+are void afterwards. What is gone already is no error.`,
 		Example: "  causeway destroy ilb --project P --location L --cluster C --dry-run\n  causeway destroy ilb --project P --location L --cluster C",
 		Args:    atMostMethod,
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.destroy(cmd, c, args) },

@@ -38,9 +38,9 @@ func (a *app) detectCommand() *cobra.Command {
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.detect(cmd, c, region) },
 	}
-	group(cmd, aboutExposure, c.clusterFlags)
+	group(cmd, aboutCluster, c.clusterFlags)
 	group(cmd, aboutFarSide, func(f *flagSet) {
-		f.StringSliceVar(&c.spec.FarSide.CIDRs, "client-cidr", nil, "network that clients come from, such as `172.31.0.0/16`; may be repeated (default: any)")
+		f.StringSliceVar(&c.spec.FarSide.CIDRs, "client-cidr", nil, "`CIDR` of a network that clients come from, such as 172.31.0.0/16; may be repeated (default: any)")
 		f.StringVar(&region, "from-region", "", "Google's `REGION` that the far side's line enters (default: any)")
 	})
 	outputFlag(cmd, &c.output)

@@ -36,7 +36,7 @@ func (a *app) explainCommand() *cobra.Command {
 			"  causeway explain\n" +
 			"  kubectl exec -v 4 POD -- true 2>&1 | causeway explain -\n" +
 			"  causeway explain - --project P --location L --cluster C < error.txt",
-		Args: cobra.MaximumNArgs(1),
+		Args: oneCode,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -47,7 +47,7 @@ func (a *app) explainCommand() *cobra.Command {
 			return a.explainCode(cmd, args[0], c.output)
 		},
 	}
-	group(cmd, aboutExposure, c.clusterFlags)
+	group(cmd, aboutCluster, c.clusterFlags)
 	outputFlag(cmd, &c.output)
 	c.runFlags(cmd, nil)
 	return cmd

@@ -36,7 +36,7 @@ certificate and key).`,
 	}
 	c.exposureFlags(cmd)
 	group(cmd, aboutTLS, func(f *flagSet) {
-		f.StringVar(&dir, "dir", ".", "`FOLDER` to write to")
+		f.StringVar(&dir, "dir", ".", "`DIRECTORY` to write to")
 		passwordFlags(f, &passwordFile, &legacy, "the PKCS#12 files")
 	})
 	c.runFlags(cmd, nil)

@@ -44,6 +44,7 @@ type common struct {
 // The headings of the help, in words of what they are about.
 const (
 	aboutExposure = "Which exposure"
+	aboutCluster  = "Which cluster"
 	aboutFarSide  = "The far side"
 	aboutILB      = "ilb: the load balancer and nginx"
 	aboutTLS      = "ilb: certificates"
@@ -75,14 +76,14 @@ func (c *common) exposureFlags(cmd *cobra.Command) {
 // clusterFlags name the cluster.
 func (c *common) clusterFlags(f *flagSet) {
 	f.StringVar(&c.spec.Cluster.Project, "project", "", "Google `PROJECT` of the cluster (default: CLOUDSDK_CORE_PROJECT, GOOGLE_CLOUD_PROJECT, gcloud's active configuration)")
-	f.StringVar(&c.spec.Cluster.Location, "location", "", "`REGION` or zone of the cluster")
+	f.StringVar(&c.spec.Cluster.Location, "location", "", "`LOCATION` of the cluster: a region or a zone")
 	f.StringVar(&c.spec.Cluster.Name, "cluster", "", "`NAME` of the cluster")
 }
 
 // methodFlags are what each method and the access can be told.
 func (c *common) methodFlags(cmd *cobra.Command) {
 	group(cmd, aboutFarSide, func(f *flagSet) {
-		f.StringSliceVar(&c.spec.FarSide.CIDRs, "client-cidr", nil, "network that clients come from, such as `172.31.0.0/16`; all others are kept out; may be repeated")
+		f.StringSliceVar(&c.spec.FarSide.CIDRs, "client-cidr", nil, "`CIDR` of a network that clients come from, such as 172.31.0.0/16; all others are kept out; may be repeated")
 		f.BoolVar(&c.globalAccess, "global-access", false, "let in clients that enter the VPC in another region than the cluster's")
 	})
 	for _, name := range []string{"client-cidr", "global-access"} { // a DNS endpoint knows no networks and no regions
@@ -112,7 +113,7 @@ func (c *common) accessFlags(cmd *cobra.Command, again bool) {
 		if !again {
 			f.StringVar(&c.spec.Access.Token, "token", "", "`KIND`: bound (ends by itself), renewing (bound, and renewed by causeway on the client's machine) or secret (never ends) (default bound)")
 		}
-		f.StringVar(&c.spec.Access.TokenTTL, "token-ttl", "", "token's life to ask for, such as `8h`; the cluster may give less ("+ttl+")")
+		f.StringVar(&c.spec.Access.TokenTTL, "token-ttl", "", "`TIME` that the token lives, such as 8h; the cluster may give less ("+ttl+")")
 	})
 }
 

@@ -46,7 +46,7 @@ func (a *app) membershipsCommand() *cobra.Command {
 	}
 	group(cmd, "Which fleet", func(f *flagSet) {
 		f.StringVar(&c.spec.Cluster.Project, "project", "", "Google `PROJECT` that hosts the fleet, or of the cluster (default: CLOUDSDK_CORE_PROJECT, GOOGLE_CLOUD_PROJECT, gcloud's active configuration)")
-		f.StringVar(&c.spec.Cluster.Location, "location", "", "`REGION` or zone of the cluster")
+		f.StringVar(&c.spec.Cluster.Location, "location", "", "`LOCATION` of the cluster: a region or a zone")
 		f.StringVar(&c.spec.Cluster.Name, "cluster", "", "`NAME` of the cluster: show its membership alone")
 		f.StringVar(&c.fleet.project, "fleet-project", "", "`PROJECT` that hosts the fleet, where it is not that of the cluster (default: what the cluster says)")
 	})

@@ -22,9 +22,12 @@ func (a *app) handoffCommand() *cobra.Command {
 		Use: "handoff METHOD", Short: "write one archive for the far side's engineer",
 		Long: `Writes a .tar.gz with the kubeconfig (a new token), the CA, PKCS#12 files where a
 password is given, verify.sh, and a page with address, port, fingerprint, and
-what to route and to open.`,
-		Example: "  causeway handoff ilb --project P --location L --cluster C --secrets encrypt --password-file pw",
-		Args:    atMostMethod,
+what to route and to open. By route with --vpn also the far side's half of the line,
+for AWS, strongSwan, BIRD, FRR, Cisco and Junos; by psc also psc.yaml, from which the
+consumer makes the endpoint.`,
+		Example: "  causeway handoff ilb --project P --location L --cluster C --secrets encrypt --password-file pw\n" +
+			"  causeway handoff route --project P --location L --cluster C --secrets omit",
+		Args: atMostMethod,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := readPassword(cmd, passwordFile, &options); err != nil {
 				return err

@@ -20,7 +20,7 @@ func TestHelp(t *testing.T) {
 				t.Errorf("exit %d\n%s", got.code, got.err)
 			}
 			for line := range strings.SplitSeq(got.out, "\n") {
-				if len(line) > 120 {
+				if len(line) > helpWidth {
 					t.Errorf("%d columns: %s", len(line), line)
 				}
 			}
@@ -66,5 +66,78 @@ func TestExplainTakesAnyCase(t *testing.T) {
 	compareGolden(t, "testdata/explain.golden", got.out)
 	if all := typed(t, nil, "explain"); !strings.Contains(all.out, "CW-NET-CIDR  ") {
 		t.Errorf("the list lacks it:\n%s", all.out)
+	}
+}
+
+// TestMistakesAreCorrected: what was meant, where it can be guessed, and what to type.
+func TestMistakesAreCorrected(t *testing.T) {
+	for name, c := range map[string]struct {
+		args string
+		says []string
+	}{
+		"a method without a verb":        {"ilb", []string{"ilb is a method, and the verb goes before it", "causeway plan ilb --help"}},
+		"a flag with two letters turned": {"apply ilb --client-cdir 10.0.0.0/8", []string{"did you mean --client-cidr?", "causeway apply --help"}},
+		"a flag with a letter too few":   {"detect --projct p", []string{"did you mean --project?"}},
+		"a verb typed as a flag":         {"--version", []string{"unknown flag: --version", "  causeway version  #"}},
+		"a verb below another":           {"certs shwo", []string{`there is no command "certs shwo"; did you mean show?`, "causeway certs --help"}},
+		"two codes at once":              {"explain CW-NET-CIDR CW-NET-PUBLIC", []string{"one CODE is enough", "causeway explain --help"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := typed(t, nil, strings.Fields(c.args)...)
+			if got.code != exitUsage || got.out != "" {
+				t.Errorf("exit %d, want 2; stdout %q", got.code, got.out)
+			}
+			for _, part := range append(c.says, "next:") {
+				if !strings.Contains(got.err, part) {
+					t.Errorf("it does not say %q:\n%s", part, got.err)
+				}
+			}
+		})
+	}
+	if got := typed(t, nil, "apply", "--nonsense"); strings.Contains(got.err, "did you mean") {
+		t.Errorf("a guess out of nothing: %s", got.err)
+	}
+}
+
+// TestTheTabKey asks as the completion scripts of cobra do.
+func TestTheTabKey(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"the methods behind a verb":    {[]string{"apply", ""}, "ilb\nroute\npsc\ndns\ngateway\nmcs\n:4\n"},
+		"and nothing behind a method":  {[]string{"apply", "ilb", ""}, ":4\n"},
+		"of verbs below others too":    {[]string{"certs", "show", ""}, "ilb\nroute\npsc\ndns\ngateway\nmcs\n:4\n"},
+		"the values of a flag":         {[]string{"apply", "--mode", ""}, "terminate\npassthrough\n:4\n"},
+		"codes, in any case":           {[]string{"explain", "cw-net-cid"}, "CW-NET-CIDR\tnot an IPv4 network in CIDR form\n:4\n"},
+		"files where a file is wanted": {[]string{"apply", "-f", ""}, ":0\n"},
+		"nothing where nothing can be": {[]string{"version", ""}, ":4\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := typed(t, nil, append([]string{"__complete"}, c.args...)...); got.code != exitDone || got.out != c.want {
+				t.Errorf("exit %d, %q, want %q", got.code, got.out, c.want)
+			}
+		})
+	}
+}
+
+// TestWhatCompletesIsTaken: the words that the tab key offers are those of the help.
+func TestWhatCompletesIsTaken(t *testing.T) {
+	a := &app{getenv: func(string) string { return "" }}
+	for flag, values := range flagWords {
+		found := false
+		for _, cmd := range a.root().Commands() {
+			if f := cmd.Flags().Lookup(flag); f != nil {
+				found = true
+				for _, value := range values {
+					if !strings.Contains(f.Usage, value) {
+						t.Errorf("%s --%s offers %s, which its help does not name: %s", cmd.Name(), flag, value, f.Usage)
+					}
+				}
+			}
+		}
+		if !found {
+			t.Errorf("there is no flag --%s", flag)
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (c *common) whichFleet(cmd *cobra.Command) {
 func (a *app) mcsStatusCommand() *cobra.Command {
 	c := &common{}
 	cmd := &cobra.Command{
-		Use: "status", Short: "the feature's state and each membership's, in plain words, with the action each asks for",
+		Use: "status", Short: "say how the feature and each membership stand, in plain words, and what to do",
 		Long: `Tells the state of the feature, whether the importer has its right, and the code and
 description of each membership: what Google says, what it means, and what to do.
 
@@ -50,7 +50,7 @@ Exit code 4 where something is in ERROR or FAILED, or the feature is off.`,
 	}
 	c.whichFleet(cmd)
 	group(cmd, "Which fleet", func(f *flagSet) {
-		f.StringVar(&c.spec.Cluster.Location, "location", "", "`REGION` or zone of the cluster")
+		f.StringVar(&c.spec.Cluster.Location, "location", "", "`LOCATION` of the cluster: a region or a zone")
 		f.StringVar(&c.spec.Cluster.Name, "cluster", "", "`NAME` of the cluster: show its membership alone")
 	})
 	outputFlag(cmd, &c.output)

@@ -27,18 +27,18 @@ type app struct {
 
 // methodsHelp says what each method does.
 const methodsHelp = `METHOD is one of
-  ilb    nginx in the cluster behind an internal load balancer with a reserved
-         address of the cluster's VPC
-  route  the control plane's own address, by BGP and the VPC peering: nothing runs
-         in the cluster; --vpn makes the line too
-  psc    an exposure by ilb, published to other networks, projects or
-         organisations by Private Service Connect: no routes between them
-  dns    the cluster's DNS endpoint: a public name, where IAM says who gets in;
-         needs no line, and opens no network
+  ilb      nginx in the cluster behind an internal load balancer with a reserved
+           address of the cluster's VPC
+  route    the control plane's own address, by BGP and the VPC peering: nothing runs
+           in the cluster; --vpn makes the line too
+  psc      an exposure by ilb, published to other networks, projects or
+           organisations by Private Service Connect: no routes between them
+  dns      the cluster's DNS endpoint: a public name, where IAM says who gets in;
+           needs no line, and opens no network
   gateway  Connect Gateway: Google's front end knows the cluster by its fleet, IAM
-         says who gets in; needs no line, opens no network
-  mcs    nginx of an exposure by ilb, or any Service, exported to the other clusters
-         of a fleet by multi-cluster Services: no far side outside Google Cloud
+           says who gets in; needs no line, and opens no network
+  mcs      nginx of an exposure by ilb, or any Service, exported to the other clusters
+           of a fleet by multi-cluster Services: no far side outside Google Cloud
 `
 
 const rootLong = `causeway makes the API server of a private GKE cluster reachable, privately,
@@ -46,18 +46,22 @@ from a third-party cloud or an on-premises network. It plans before it acts,
 proves the way hop by hop, can be run again, and can undo what it did.
 
 ` + methodsHelp + `
-The method ilb needs a line between the two networks that is there (VPN or
-Interconnect); the method route uses one, or makes one with --vpn.
+causeway detect says which of them can work for a cluster. ilb needs a line between
+the two networks that is there (VPN or Interconnect); route uses one, or makes one
+with --vpn; psc and mcs stand on an exposure by ilb.
 
 Answers go to stdout, the story to stderr. Exit codes: 0 done, 1 failed, 2 bad
-flags or file, 3 the plan has changes (with --exit-code), 4 it can't work here or
-a precondition is missing, 5 the probe failed, 130 interrupted.`
+flags or spec, 3 the plan has changes (with --exit-code), 4 it can't work here or
+a precondition is missing, 5 the probe failed, 130 interrupted. For the tab key:
+causeway completion bash|zsh|fish|powershell.`
 
-const rootExamples = `  causeway plan ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
+const rootExamples = `  causeway detect --project P --location L --cluster C --client-cidr 172.31.0.0/16
+  causeway plan ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply ilb --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply route --project P --location L --cluster C --client-cidr 172.31.0.0/16
   causeway apply dns --project P --location L --cluster C --open-dns-endpoint
-  causeway apply gateway --project P --location L --cluster C --register --member user:U
+  causeway apply gateway --project P --location L --cluster C --register \
+    --member user:you@example.com
   causeway verify --kubeconfig causeway-C.kubeconfig
   causeway status ilb --project P --location L --cluster C
   causeway destroy ilb --project P --location L --cluster C`
@@ -84,12 +88,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "causeway", Short: "make a private GKE cluster's API server reachable, privately", Long: rootLong, Example: rootExamples,
-		SilenceErrors: true, SilenceUsage: true, Args: knownCommand, RunE: showHelp,
+		SilenceErrors: true, SilenceUsage: true, Args: a.verbFirst, RunE: showHelp,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true}, SuggestionsMinimumDistance: 2,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{text: err.Error(), cmd: cmd.CommandPath()}
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(usage)
 	root.PersistentFlags().BoolP("help", "h", false, "show this help")
 	for _, part := range []struct {
@@ -107,6 +109,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	root.AddCommand(a.credentialCommand())
+	a.completeArguments(root)
 	return root
 }
 

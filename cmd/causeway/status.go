@@ -18,12 +18,13 @@ func (a *app) statusCommand() *cobra.Command {
 	var warnDays int
 	cmd := &cobra.Command{
 		Use: "status METHOD", Short: "show what stands against what should; exit 4 when something needs you",
-		Long: `Compares what stands with what was applied: address, load balancer, pods, drift,
-and the days that certificates and the token have left. Exit code 4 when one of
-them needs you.`,
-		Example: "  causeway status ilb --project P --location L --cluster C --warn-days 30",
-		Args:    atMostMethod,
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.status(cmd, c, args, warnDays) },
+		Long: `Compares what stands with what was applied: address, load balancer and pods, or the
+hops of the way; drift; and the days that certificates and the token have left. Exit
+code 4 when one of them needs you.`,
+		Example: "  causeway status ilb --project P --location L --cluster C --warn-days 30\n" +
+			"  causeway status route --project P --location L --cluster C -o json",
+		Args: atMostMethod,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd, c, args, warnDays) },
 	}
 	c.exposureFlags(cmd)
 	group(cmd, aboutFile, func(f *flagSet) {

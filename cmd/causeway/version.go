@@ -15,6 +15,8 @@ func (a *app) versionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "version", Short: "print the version", Args: noArguments,
+		Long:    "Prints the version of causeway, the Go that built it, and the platform.",
+		Example: "  causeway version\n  causeway version -o json",
 		RunE: func(*cobra.Command, []string) error {
 			info := map[string]string{"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 			if build, ok := debug.ReadBuildInfo(); ok {
