@@ -2,24 +2,10 @@ package dns
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"fmt"
-	"hash/fnv"
-	"math/big"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
-	"syscall"
 	"testing"
-	"time"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
@@ -44,11 +30,7 @@ func world(t *testing.T, spec exposer.Spec) *conformance.World {
 
 func worldOf(t *testing.T, spec exposer.Spec, o conformance.Options) *conformance.World {
 	t.Helper()
-	sum := fnv.New32a()
-	fmt.Fprint(sum, t.Name())
-	spec.Name = fmt.Sprintf("t%08x", sum.Sum32())
-	kubetest.Workloads(t, kubetest.Start(t).Config)
-	return conformance.New(t, spec, o)
+	return conformance.Fresh(t, spec, o)
 }
 
 // set turns a switch of the cluster's DNS endpoint, as somebody else would.
@@ -87,65 +69,20 @@ func jobOf(t testing.TB, w *conformance.World) exposer.Job {
 	return w.JobOf(t, Method{})
 }
 
-// authority is a CA that stands for a public one, or for a proxy's.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-}
+type authority = conformance.Authority
 
-func newAuthority(t testing.TB, name string) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-}
-
-// leaf is a certificate for the DNS endpoint's name.
-func (a authority) leaf(t testing.TB) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
+var newAuthority = conformance.NewAuthority
 
 // served is a world whose DNS endpoint really answers: Google's front end before the
 // API server, under its name, with a certificate by signer; the machine trusts public.
 func served(t *testing.T, w *conformance.World, public, signer authority) exposer.Job {
 	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(w.Server.CA)
-	front, err := gcptest.NewDNSFront(w.Google, clusterAt, w.Server.URL, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}})
+	front, err := gcptest.NewDNSFront(w.Google, clusterAt, w.Server.URL, w.Behind())
 	if err != nil {
 		t.Fatal(err)
 	}
 	front.Token = func(string) string { return kubetest.GoogleToken }
-	server := httptest.NewUnstartedServer(front)
-	server.EnableHTTP2, server.TLS = true, &tls.Config{Certificates: []tls.Certificate{signer.leaf(t)}}
-	server.Config.ErrorLog = quiet()
-	server.StartTLS()
-	t.Cleanup(server.Close)
-
+	server := conformance.Front(t, front, name, signer)
 	job := jobOf(t, w)
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
@@ -154,7 +91,7 @@ func served(t *testing.T, w *conformance.World, public, signer authority) expose
 		t.Fatal(err)
 	}
 	job.Deps.Dial = dial
-	job.Probe = probe.Options{Roots: public.pem, Dial: dial, Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+	job.Probe = probe.Options{Roots: public.Trust(), Dial: dial, Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 		if host != name {
 			return nil, &net.DNSError{Name: host, IsNotFound: true}
 		}
@@ -164,4 +101,4 @@ func served(t *testing.T, w *conformance.World, public, signer authority) expose
 }
 
 // nowhere is a machine without a way to the endpoint.
-func nowhere(context.Context, string, string) (net.Conn, error) { return nil, syscall.ENETUNREACH }
+var nowhere = conformance.Nowhere

@@ -234,9 +234,5 @@ func TestOtherOperationsOfTheCluster(t *testing.T) {
 
 func open(t testing.TB, w *conformance.World) *exposure {
 	t.Helper()
-	x, err := Method{}.Open(t.Context(), w.Spec, jobOf(t, w).Deps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x.(*exposure)
+	return w.Opened(t, Method{}).(*exposure)
 }
