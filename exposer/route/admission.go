@@ -27,10 +27,6 @@ func (x *exposure) admission() []exposer.Step {
 	return steps
 }
 
-// maxAuthorized is GKE's limit of authorized networks (discovery:
-// MasterAuthorizedNetworksConfig.cidrBlocks).
-const maxAuthorized = 50
-
 // authorizedNetworks is the setting of who may talk to the control plane: the
 // client networks are added, by their display name known again as causeway's.
 type authorizedNetworks struct{ x *exposure }
@@ -71,8 +67,8 @@ func (s authorizedNetworks) Read(ctx context.Context) (exposer.Observed, error) 
 		return seen, nil
 	}
 	want, added := admit(cluster.Authorized, s.x.clients(), s.x.spec.Name)
-	if n := len(want.CIDRs); n > maxAuthorized {
-		seen.Action, seen.Cause = exposer.Refuse, refusal("CW-GCP-AUTH-NETWORKS", "the cluster would have %d authorized networks, and %d is the most", n, maxAuthorized)
+	if n, most := len(want.CIDRs), cluster.MaxAuthorized(); len(added) > 0 && n > most {
+		seen.Action, seen.Cause = exposer.Refuse, refusal("CW-GCP-AUTH-NETWORKS", "the cluster would have %d authorized networks, and %d is the most", n, most)
 		return seen, nil
 	}
 	if len(added) == 0 {

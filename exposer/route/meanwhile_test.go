@@ -202,7 +202,7 @@ func statusesOf(w *conformance.World, method string) []int {
 	return all
 }
 
-func TestFiftyAuthorizedNetworksAreAll(t *testing.T) {
+func TestAHundredAuthorizedNetworksAreAll(t *testing.T) {
 	t.Parallel()
 	blocks := func(n int) (all []map[string]any) {
 		for i := range n {
@@ -213,10 +213,10 @@ func TestFiftyAuthorizedNetworksAreAll(t *testing.T) {
 	t.Run("one is free", func(t *testing.T) {
 		t.Parallel()
 		w := world(t, "route-line", labSpec())
-		setAuthorized(t, w, clusterAt, blocks(49)...)
+		setAuthorized(t, w, clusterAt, blocks(99)...)
 		before := w.State()
 		apply(t, w)
-		if n := len(authorized(w, clusterAt)); n != 50 {
+		if n := len(authorized(w, clusterAt)); n != 100 {
 			t.Errorf("%d networks", n)
 		}
 		destroy(t, w)
@@ -225,13 +225,20 @@ func TestFiftyAuthorizedNetworksAreAll(t *testing.T) {
 	t.Run("none is free", func(t *testing.T) {
 		t.Parallel()
 		w := world(t, "route-line", labSpec())
+		setAuthorized(t, w, clusterAt, blocks(100)...)
+		want(t, refused(t, w), "CW-GCP-AUTH-NETWORKS "+authorizedStep+": the cluster would have 101 authorized networks, and 100 is the most")
+	})
+	t.Run("none of a cluster with public nodes", func(t *testing.T) {
+		t.Parallel()
+		w := world(t, "route-line", labSpec())
 		setAuthorized(t, w, clusterAt, blocks(50)...)
+		change(t, w, clusterAt, func(c map[string]any) { c["privateClusterConfig"].(map[string]any)["enablePrivateNodes"] = false })
 		want(t, refused(t, w), "CW-GCP-AUTH-NETWORKS "+authorizedStep+": the cluster would have 51 authorized networks, and 50 is the most")
 	})
 	t.Run("none is free, and a wide one lets the client in", func(t *testing.T) {
 		t.Parallel()
 		w := world(t, "route-line", labSpec())
-		setAuthorized(t, w, clusterAt, append(blocks(49), map[string]any{"cidrBlock": "172.16.0.0/12"})...)
+		setAuthorized(t, w, clusterAt, append(blocks(99), map[string]any{"cidrBlock": "172.16.0.0/12"})...)
 		before := w.State()
 		apply(t, w)
 		passes(t, w)

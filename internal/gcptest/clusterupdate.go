@@ -9,9 +9,16 @@ import (
 	"strings"
 )
 
-// maxAuthorized is how many authorized networks a cluster may have (discovery:
-// MasterAuthorizedNetworksConfig.cidrBlocks).
-const maxAuthorized = 50
+// maxAuthorized is how many authorized networks a cluster may have (docs:
+// kubernetes-engine/docs/how-to/authorized-networks, limitations).
+func maxAuthorized(cluster object) int {
+	private, _ := cluster["privateClusterConfig"].(object)
+	network, _ := cluster["networkConfig"].(object)
+	if private["enablePrivateNodes"] == true || network["defaultEnablePrivateNodes"] == true {
+		return 100
+	}
+	return 50
+}
 
 func updateCluster(c *call) (any, *Error) {
 	s, at := c.server, c.target()
@@ -107,7 +114,7 @@ func (change clusterChange) apply(cluster object) *Error {
 		}
 	}
 	if config, ok := change.ip["authorizedNetworksConfig"].(object); ok {
-		if failure := checkAuthorized(config, private["enablePrivateEndpoint"] == true); failure != nil {
+		if failure := checkAuthorized(config, private["enablePrivateEndpoint"] == true, maxAuthorized(cluster)); failure != nil {
 			return failure
 		}
 		if blocks, _ := config["cidrBlocks"].([]any); len(blocks) == 0 {
@@ -143,10 +150,10 @@ func reservedNetworks() []netip.Prefix {
 	}
 }
 
-func checkAuthorized(config object, privateOnly bool) *Error {
+func checkAuthorized(config object, privateOnly bool, most int) *Error {
 	blocks, _ := config["cidrBlocks"].([]any)
-	if len(blocks) > maxAuthorized {
-		return invalid(fmt.Sprintf("Too many authorized networks: %d. A cluster has %d at most.", len(blocks), maxAuthorized))
+	if len(blocks) > most {
+		return invalid(fmt.Sprintf("Too many authorized networks: %d. This cluster has %d at most.", len(blocks), most))
 	}
 	if len(blocks) > 0 && config["enabled"] != true {
 		return invalid("Authorized networks are given, but not enabled.")

@@ -105,7 +105,7 @@ func TestAClusterWithoutTheNewBlock(t *testing.T) {
 
 func TestClusterUpdatesThatGoogleRefuses(t *testing.T) {
 	var many []string
-	for i := range 51 {
+	for i := range 101 {
 		many = append(many, fmt.Sprintf("10.77.%d.0/24", i))
 	}
 	authorized := func(list string) string {
@@ -119,7 +119,7 @@ func TestClusterUpdatesThatGoogleRefuses(t *testing.T) {
 		"none":                                   {peeringType, `{}`, 400, "Exactly one field"},
 		"two fields":                             {peeringType, `{"desiredEnablePrivateEndpoint":true,"desiredMasterAuthorizedNetworksConfig":{"enabled":false}}`, 400, "Exactly one field"},
 		"the new block and one that it replaces": {peeringType, `{"desiredControlPlaneEndpointsConfig":{},"desiredMasterAuthorizedNetworksConfig":{"enabled":false}}`, 400, "invalid to specify both"},
-		"more than 50 networks":                  {peeringType, authorized(blocks(many...)), 400, "Too many authorized networks: 51"},
+		"more than 100 networks":                 {peeringType, authorized(blocks(many...)), 400, "Too many authorized networks: 101"},
 		"a public one for a private endpoint alone": {peeringType, authorized(blocks("10.0.0.0/8", "198.51.100.0/24")), 400, `CIDR range "198.51.100.0/24" is not a reserved network, which is required for private endpoints`},
 		"the internet for a private endpoint alone": {peeringType, authorized(blocks("0.0.0.0/0")), 400, "is not a reserved network"},
 		"what is no network":                        {pscType, authorized(blocks("office")), 400, `"office" is no CIDR block`},
