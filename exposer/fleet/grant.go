@@ -26,6 +26,10 @@ type Grant struct {
 	After   []string
 	// StillNeeded says who else needs the grant, on destroy; "" for nobody.
 	StillNeeded func(ctx context.Context) (string, error)
+	// HandOver writes into the record of another exposure that needs the grant, of any
+	// cluster of the fleet, that it was made for it, and names the heir; "" where no
+	// record can take that. Nil: none can.
+	HandOver func(ctx context.Context, step string, old json.RawMessage) (heir string, err error)
 }
 
 // ID implements exposer.Step.
@@ -131,6 +135,15 @@ func (g *Grant) Undo(ctx context.Context, old json.RawMessage, note func(string)
 		return exposer.Undone{Outcome: exposer.Absent, Why: "is not granted"}, nil
 	case old == nil:
 		return exposer.Undone{Outcome: exposer.Left, Why: "was not granted by this exposure, as far as its record tells"}, nil
+	}
+	if g.HandOver != nil {
+		heir, err := g.HandOver(ctx, g.ID(), old)
+		if err != nil {
+			return exposer.Undone{}, err
+		}
+		if heir != "" {
+			return exposer.Undone{Outcome: exposer.Left, Why: "exposure " + heir + " still needs it, and takes it away with its own destroy"}, nil
+		}
 	}
 	if g.StillNeeded != nil {
 		who, err := g.StillNeeded(ctx)

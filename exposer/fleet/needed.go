@@ -2,22 +2,23 @@ package fleet
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"causeway/exposer"
 	"causeway/internal/kube"
 )
 
-// Needed asks who else, of the exposures of the same cluster, lives of something:
-// "exposure a, b still needs it", or "".
-func Needed(deps exposer.Deps, cluster *kube.Client, spec exposer.Spec, uses func(exposer.Spec) bool) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
+// Others names, of the exposures of the same cluster, those that live of something,
+// in the order of their names.
+func Others(deps exposer.Deps, cluster *kube.Client, spec exposer.Spec, uses func(exposer.Spec) bool) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
 		if deps.Siblings == nil {
-			return "", nil
+			return nil, nil
 		}
 		others, err := deps.Siblings(ctx, cluster, spec)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		var names []string
 		for _, other := range others {
@@ -25,8 +26,19 @@ func Needed(deps exposer.Deps, cluster *kube.Client, spec exposer.Spec, uses fun
 				names = append(names, other.Name)
 			}
 		}
-		if len(names) == 0 {
-			return "", nil
+		slices.Sort(names)
+		return names, nil
+	}
+}
+
+// Needed asks who else, of the exposures of the same cluster, lives of something:
+// "exposure a, b still needs it", or "".
+func Needed(deps exposer.Deps, cluster *kube.Client, spec exposer.Spec, uses func(exposer.Spec) bool) func(context.Context) (string, error) {
+	others := Others(deps, cluster, spec, uses)
+	return func(ctx context.Context) (string, error) {
+		names, err := others(ctx)
+		if err != nil || len(names) == 0 {
+			return "", err
 		}
 		return "exposure " + strings.Join(names, ", ") + " still needs it", nil
 	}

@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"causeway/exposer"
@@ -30,12 +32,15 @@ type Registration struct {
 	After    []string
 	// StillNeeded says who else lives of it, on destroy; "" for nobody.
 	StillNeeded func(ctx context.Context) (string, error)
+	// Heirs names them. The first gets the membership on destroy, by the mark, and takes
+	// it out with its own. Nil: it stays, with the mark of the one that made it.
+	Heirs func(ctx context.Context) ([]string, error)
 }
 
 // Step is the registration as a resource.
-func (r *Registration) Step() *exposer.Resource {
+func (r *Registration) Step() exposer.Step {
 	m := r.wanted()
-	return &exposer.Resource{
+	return &inherited{of: r, Resource: &exposer.Resource{
 		Name: "membership/" + m.Location + "/" + m.ID, About: fmt.Sprintf("membership %s of cluster %s in the fleet of %s", m.ID, r.Cluster.Name, r.Fleet.Project.ID),
 		After: r.After, Adopt: true, Leaving: r.Leaving,
 		Why:  "registers the cluster in the fleet, with Workload Identity",
@@ -43,7 +48,44 @@ func (r *Registration) Step() *exposer.Resource {
 		Remove: func(ctx context.Context, note func(string)) error {
 			return r.Google.DeleteMembership(ctx, m.Name, note)
 		},
+	}}
+}
+
+// inherited is a registration that goes over to another exposure that lives of it.
+type inherited struct {
+	*exposer.Resource
+	of *Registration
+}
+
+// Undo implements exposer.Step.
+func (i *inherited) Undo(ctx context.Context, old json.RawMessage, note func(string)) (exposer.Undone, error) {
+	r := i.of
+	found, err := r.find(ctx)
+	if err != nil || found == nil || !found.Ours || found.Keep == "" || r.Heirs == nil {
+		return i.Resource.Undo(ctx, old, note)
 	}
+	heirs, err := r.Heirs(ctx)
+	if err != nil {
+		return exposer.Undone{}, err
+	}
+	m, err := r.Google.Membership(ctx, r.wanted().Name)
+	if err != nil {
+		return exposer.Undone{}, err
+	}
+	if m == nil || len(heirs) == 0 { // gone this moment, or the last who needed it is
+		return i.Resource.Undo(ctx, old, note)
+	}
+	labels := maps.Clone(m.Labels)
+	labels[Label] = heirs[0]
+	err = r.Google.LabelMembership(ctx, m.Name, labels, note)
+	if exposer.MissingRight(err) {
+		return exposer.Undone{Outcome: exposer.Left, Why: fmt.Sprintf("%s, and it can't be given that one's mark: %v; when nobody needs it: gcloud container fleet memberships delete %s --location %s --project %s",
+			found.Keep, err, m.ID, m.Location, r.Fleet.Project.ID)}, nil
+	}
+	if err != nil {
+		return exposer.Undone{}, err
+	}
+	return exposer.Undone{Outcome: exposer.Left, Why: fmt.Sprintf("%s: it bears the mark of exposure %s now, whose destroy takes it out", found.Keep, heirs[0])}, nil
 }
 
 // wanted is the membership that is there, or the one to be made.

@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"causeway/exposer"
 	"causeway/exposer/fleet"
@@ -45,6 +46,7 @@ type exposure struct {
 	dropped   []exposer.Step // grants of earlier specs
 	deferred  error          // why the cluster's API can't be reached yet; nil when it can
 	made      *gcp.GatewayCredentials
+	estate    sync.Mutex // held while what was granted is left to another exposure
 }
 
 // Open implements exposer.Method.

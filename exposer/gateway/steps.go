@@ -20,7 +20,7 @@ func (x *exposure) Steps() []exposer.Step {
 	apis := &fleet.APIs{Google: x.google, Project: x.fleet.Project.ID, Names: detect.GatewayServices, Leaving: x.deps.Leaving}
 	registration := &fleet.Registration{Google: x.google, Deps: x.deps, Exposure: x.spec.Name, Cluster: x.cluster, Fleet: x.fleet,
 		Name: x.spec.Gateway.Membership, Leaving: x.deps.Leaving, After: []string{apis.ID()},
-		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, fleet.UsesMembership)}
+		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, fleet.UsesMembership), Heirs: fleet.Others(x.deps, x.kube, x.spec, fleet.UsesMembership)}
 	member := registration.Step()
 	steps := []exposer.Step{apis, member}
 	for _, grant := range x.grants(apis.ID()) {
@@ -45,10 +45,23 @@ func (x *exposure) grants(after string) []*fleet.Grant {
 }
 
 func (x *exposure) grant(role, member, after string) *fleet.Grant {
+	needs := func(other exposer.Spec) bool {
+		return other.Method == "gateway" && other.Gateway != nil && other.Gateway.FullRole() == role && slices.Contains(other.Gateway.Members, member)
+	}
 	return &fleet.Grant{Google: x.google, Project: x.fleet.Project.ID, Role: role, Member: member, Why: allows(role), Leaving: x.deps.Leaving, After: []string{after},
-		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, func(other exposer.Spec) bool {
-			return other.Method == "gateway" && other.Gateway != nil && other.Gateway.FullRole() == role && slices.Contains(other.Gateway.Members, member)
-		})}
+		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, needs), HandOver: x.handOver(needs)}
+}
+
+// handOver leaves what was granted to the record of another exposure that needs it.
+func (x *exposure) handOver(needs func(exposer.Spec) bool) func(context.Context, string, json.RawMessage) (string, error) {
+	return func(ctx context.Context, step string, old json.RawMessage) (string, error) {
+		if x.deps.HandOver == nil {
+			return "", nil
+		}
+		x.estate.Lock() // grants are undone at the same time, and a record is written whole
+		defer x.estate.Unlock()
+		return x.deps.HandOver(ctx, x.kube, x.spec, exposer.Estate{Step: step, Old: old, Needs: needs})
+	}
 }
 
 // allows says what a role of Google's lets its holder do (IAM's reference of GKE Hub).
@@ -103,7 +116,8 @@ func (x *exposure) Remember(record exposer.Record) {
 // comes last, so that nobody loses his way before he has the new one.
 type droppedGrant struct {
 	*fleet.Grant
-	old json.RawMessage
+	old  json.RawMessage
+	left string // why it was left to another exposure, which has it in its record now
 }
 
 // Read implements exposer.Step.
@@ -111,6 +125,9 @@ func (d *droppedGrant) Read(ctx context.Context) (exposer.Observed, error) {
 	policy, err := d.Google.Policy(ctx, d.Project)
 	if err != nil || !policy.Has(d.Role, d.Member) {
 		return exposer.Observed{Action: exposer.Keep, Why: "is not granted"}, err
+	}
+	if d.left != "" {
+		return exposer.Observed{Action: exposer.Keep, Exists: true, Why: d.left}, nil
 	}
 	seen := exposer.Observed{Action: exposer.Change, Exists: true, Old: d.old, Why: "an earlier spec granted it: it is taken away",
 		Changes: []exposer.FieldChange{{Field: d.Role, From: d.Member}}}
@@ -130,7 +147,11 @@ func (d *droppedGrant) Closes() {}
 
 // Do implements exposer.Step.
 func (d *droppedGrant) Do(ctx context.Context, note func(string)) error {
-	_, err := d.Undo(ctx, d.old, note)
+	undone, err := d.Undo(ctx, d.old, note)
+	if err == nil && undone.Outcome == exposer.Left {
+		d.left = undone.Why
+		note("left: " + d.left)
+	}
 	return err
 }
 

@@ -191,6 +191,13 @@ func (c *Cloud) CreateMembership(ctx context.Context, m Membership, note func(st
 	})
 }
 
+// LabelMembership gives a membership these labels, and no others, and waits until it
+// has them.
+func (c *Cloud) LabelMembership(ctx context.Context, name string, labels map[string]string, note func(string)) error {
+	return c.long(ctx, c.rawHub, longCall{verb: "label", resource: "membership " + name, method: http.MethodPatch, path: name,
+		query: url.Values{"updateMask": {"labels"}, "requestId": {c.requestID()}}, body: map[string]any{"labels": labels}}, note)
+}
+
 // DeleteMembership takes a cluster out of its fleet and waits until it is out. The
 // cluster itself stays. One that is gone already is an error for which NotFound is
 // true.
