@@ -20,7 +20,7 @@ var (
 
 // Preflight implements exposer.Exposure.
 func (x *exposure) Preflight(ctx context.Context, plan exposer.Plan) ([]exposer.Problem, error) {
-	checks := x.rightsChecks(plan)
+	checks := append(x.rightsChecks(plan), x.fleet.CheckAgent(x.google, x.spec.MCS.Register))
 	if !x.any() {
 		checks = append(checks, x.checkAccess)
 	}

@@ -35,7 +35,7 @@ func (x *exposure) Steps() []exposer.Step {
 	feature := x.featureStep(ids(steps), others)
 	registration := &fleet.Registration{Google: x.google, Deps: x.deps, Exposure: x.spec.Name, Cluster: x.cluster, Fleet: x.fleet,
 		Name: x.spec.MCS.Membership, Leaving: x.deps.Leaving, After: []string{feature.ID()},
-		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, fleet.UsesMembership)}
+		StillNeeded: fleet.Needed(x.deps, x.kube, x.spec, fleet.UsesMembership), Heirs: fleet.Others(x.deps, x.kube, x.spec, fleet.UsesMembership)}
 	member := registration.Step()
 	steps = append(steps, feature, member)
 	steps = append(steps, x.grants(member.ID(), others)...)
