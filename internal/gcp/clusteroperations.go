@@ -22,7 +22,7 @@ func (c *Cloud) waitCluster(ctx context.Context, verb, resource, project, locati
 		status, _ := op["status"].(string)
 		name, _ := op["name"].(string)
 		if status == "DONE" {
-			return clusterOperationError(verb, resource, op)
+			return longError(verb, resource, op) // tells a failure in the same form
 		}
 		waited := c.now().Sub(started).Round(time.Second)
 		if waited >= clusterTimeout {
@@ -32,24 +32,15 @@ func (c *Cloud) waitCluster(ctx context.Context, verb, resource, project, locati
 			note(fmt.Sprintf("operation %s is %s, %s so far", name, status, waited))
 		}
 		if err := c.pause(ctx, pause); err != nil {
-			return wrap(verb, resource, err)
+			return c.unended(ctx, verb, resource, name, waited, err)
 		}
 		pause = min(2*pause, clusterLongest)
-		var err error
-		if op, err = c.rawContainer.get(ctx, fmt.Sprintf("projects/%s/locations/%s/operations/%s", project, location, name)); err != nil {
-			return wrap(verb, resource, err)
+		err := c.untilKnown(ctx, verb, resource, name, func() (err error) {
+			op, err = c.rawContainer.get(ctx, fmt.Sprintf("projects/%s/locations/%s/operations/%s", project, location, name))
+			return err
+		})
+		if err != nil {
+			return c.unended(ctx, verb, resource, name, waited, err)
 		}
 	}
-}
-
-// clusterOperationError is the failure of an operation after its call was taken.
-func clusterOperationError(verb, resource string, op document) error {
-	failure := op.inner("error")
-	if failure == nil {
-		return nil
-	}
-	message, _ := failure["message"].(string)
-	e := &Error{Verb: verb, Resource: resource, Message: message, Reason: fmt.Sprint("google.rpc code ", failure["code"])}
-	e.classify()
-	return e
 }

@@ -260,7 +260,7 @@ func TestAnUpdateOfAClusterThatFails(t *testing.T) {
 	cloud, google := cluster(t, true, gcptest.Options{})
 	before := string(google.Snapshot())
 	google.Inject(gcptest.Fault{Match: updates, Nth: 1, OperationError: &gcptest.OperationError{Status: 429, Message: "Insufficient quota."}})
-	expect(t, setNetworks(t, cloud, admitFarSide, nil), "", "set authorized networks of cluster "+pscPath+": Insufficient quota")
+	expect(t, setNetworks(t, cloud, admitFarSide, nil), "CW-GCP-QUOTA", "set authorized networks of cluster "+pscPath+": Insufficient quota")
 	if diff := cmp.Diff(before, string(google.Snapshot())); diff != "" {
 		t.Error(diff)
 	}

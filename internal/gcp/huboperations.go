@@ -39,20 +39,14 @@ func (c *Cloud) waitLong(ctx context.Context, api rawAPI, verb, resource string,
 			return c.unended(ctx, verb, resource, name, waited, err)
 		}
 		pause = min(2*pause, longLongest)
-		var err error
-		if op, err = api.get(ctx, name); err != nil {
+		err := c.untilKnown(ctx, verb, resource, name, func() (err error) {
+			op, err = api.get(ctx, name)
+			return err
+		})
+		if err != nil {
 			return c.unended(ctx, verb, resource, name, waited, err)
 		}
 	}
-}
-
-// unended is a wait that broke off: by the caller's bound it is told as such.
-func (c *Cloud) unended(ctx context.Context, verb, resource, name string, waited time.Duration, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &Error{Verb: verb, Resource: resource, code: codeTimeout, Cause: err,
-			Message: fmt.Sprintf("its operation %s has not ended within %s", name, waited)}
-	}
-	return wrap(verb, resource, err)
 }
 
 // longError is the failure of an operation after its call was taken. Its status is

@@ -70,7 +70,7 @@ func TestTroubleOfServices(t *testing.T) {
 		"enabling fails in the end":          {fault: gcptest.Fault{Match: on, OperationError: &gcptest.OperationError{Code: "PERMISSION_DENIED", Message: "Not allowed to get activation"}}, code: "CW-GCP-PERMISSION", part: "Not allowed"},
 		"billing is off":                     {fault: gcptest.Fault{Match: on, OperationError: &gcptest.OperationError{Code: "FAILED_PRECONDITION", Message: "Billing account for project '1' is not found."}}, part: "Billing account"},
 		"the wait is cut off":                {fault: gcptest.Fault{Match: wait, Nth: 1, CutOff: true}, calls: 3},
-		"the wait is refused":                {fault: gcptest.Fault{Match: wait, Status: 404, Message: "no such operation"}, code: "CW-GCP-NOT-FOUND", part: "no such operation"},
+		"the wait is refused":                {fault: gcptest.Fault{Match: wait, Status: 404, Message: "no such operation"}, code: "CW-GCP-UNAVAILABLE", part: "no such operation"},
 		"disabling is refused":               {fault: gcptest.Fault{Match: off, Status: 403, Message: "Permission 'serviceusage.services.disable' denied on resource"}, code: "CW-GCP-PERMISSION", part: "disable " + directory + " in project lab-project"},
 		"disabling takes effect, then a 500": {fault: gcptest.Fault{Match: off, Nth: 1, Status: 500, AfterEffect: true}, calls: 2},
 		"disabling fails in the end":         {fault: gcptest.Fault{Match: off, OperationError: &gcptest.OperationError{Code: "FAILED_PRECONDITION", Message: "is in use"}}, part: "is in use"},

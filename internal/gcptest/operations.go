@@ -137,7 +137,8 @@ func (o *operation) fail() {
 		status = http.StatusBadRequest
 	}
 	if o.cluster {
-		o.fields["error"] = object{"code": rpcCode(status), "message": o.failure.Message}
+		told := OperationError{Status: status, Code: o.failure.Code}
+		o.fields["error"] = object{"code": told.rpc(), "message": o.failure.Message}
 		o.fields["statusMessage"] = o.failure.Message
 		return
 	}
