@@ -327,3 +327,17 @@ func TestALineOfItsOwnThatIsToBeAnother(t *testing.T) {
 	destroy(t, w)
 	w.Gone(t, before)
 }
+
+// TestAPeeringThatOutlivesItsCluster is shared with another cluster: the flag that
+// the record tells of goes back, though nothing else tells of the peering any more.
+func TestAPeeringThatOutlivesItsCluster(t *testing.T) {
+	t.Parallel()
+	w := worldOfRegions{world(t, "route-line", labSpec())}
+	w.sibling(t, "192.168.60.0/28")
+	apply(t, w.World)
+	w.Spec.Route.Network = "lab-project/default" // as the record says
+	w.Google.Remove(clusterAt)
+	if item := destroy(t, w.World)[peeringStep]; item.Outcome != exposer.Restored || exports(w.World) {
+		t.Errorf("told as %s: %s; exported %t", item.Outcome, item.Why, exports(w.World))
+	}
+}

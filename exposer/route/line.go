@@ -108,6 +108,9 @@ func (x *exposure) lineProblems(l line) []exposer.Problem {
 		if router.Ref() != l.router {
 			continue
 		}
+		if routing.SpeaksNoBGP(router) {
+			return []exposer.Problem{routing.NoBGP(router.Ref())}
+		}
 		if router.ASN != x.spec.Route.VPN.ASN && x.spec.Route.VPN.ASN != exposer.DefaultASN {
 			return []exposer.Problem{{Code: "CW-ROUTE-ASN",
 				Text: fmt.Sprintf("router %s has ASN %d, which can't be changed, and %d is asked for", router.Name, router.ASN, x.spec.Route.VPN.ASN),

@@ -106,6 +106,10 @@ func (s sessionsStep) merge(router gcp.Router) (gcp.RouterEdit, []exposer.FieldC
 		}
 		at = slices.IndexFunc(router.Peers, func(p gcp.BGPPeer) bool { return p.Name == wantPeer.Name })
 		if at >= 0 && samePeer(router.Peers[at], wantPeer) {
+			if !router.Peers[at].Enabled { // made anew it would lose what others set on it, an MD5 key that only they know
+				edit.EnablePeers = enabling(edit.EnablePeers, wantPeer.Name)
+				changes = append(changes, exposer.FieldChange{Field: "BGP peer " + wantPeer.Name, From: describe(router.Peers[at]), To: describe(wantPeer)})
+			}
 			continue
 		}
 		edit.AddPeers = append(edit.AddPeers, wantPeer)
@@ -118,8 +122,16 @@ func (s sessionsStep) merge(router gcp.Router) (gcp.RouterEdit, []exposer.FieldC
 	return edit, changes, nil
 }
 
+func enabling(peers map[string]bool, name string) map[string]bool {
+	if peers == nil {
+		peers = map[string]bool{}
+	}
+	peers[name] = true
+	return peers
+}
+
 func samePeer(have, want gcp.BGPPeer) bool {
-	return have.Interface == want.Interface && have.LocalIP == want.LocalIP && have.PeerIP == want.PeerIP && have.PeerASN == want.PeerASN && have.Enabled == want.Enabled
+	return have.Interface == want.Interface && have.LocalIP == want.LocalIP && have.PeerIP == want.PeerIP && have.PeerASN == want.PeerASN
 }
 
 func describe(p gcp.BGPPeer) string {
@@ -189,7 +201,9 @@ func (s sessionsStep) Undo(ctx context.Context, _ json.RawMessage, note func(str
 	if edit := s.unmerge(*router); len(edit.DropInterfaces) == 0 {
 		return exposer.Undone{Outcome: exposer.Absent}, nil
 	}
-	_, err = s.x.google.EditRouter(ctx, s.x.line.router, func(router gcp.Router) (gcp.RouterEdit, error) { return s.unmerge(router), nil }, note)
+	err = routing.EditUntil(ctx, s.x.google, s.x.line.router, "take the BGP sessions off", note,
+		func(router gcp.Router) (gcp.RouterEdit, error) { return s.unmerge(router), nil },
+		func(router gcp.Router) bool { return len(s.unmerge(router).DropInterfaces) == 0 })
 	return exposer.Undone{Outcome: exposer.Removed}, err
 }
 

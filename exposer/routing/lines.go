@@ -90,12 +90,15 @@ func (l Lines) named(wanted []string, exposure string, leaving bool) ([]gcp.Ref,
 			region, name = "", text
 		}
 		var matches []gcp.Ref
+		silent := false
 		for _, router := range l.Routers {
 			if router.Name == name && (region == "" || router.Region == region) {
-				matches = append(matches, router.Ref())
+				matches, silent = append(matches, router.Ref()), SpeaksNoBGP(router)
 			}
 		}
 		switch {
+		case len(matches) == 1 && silent && !leaving:
+			problems = append(problems, NoBGP(matches[0]))
 		case len(matches) == 1:
 			found = append(found, matches[0])
 		case len(matches) > 1:
@@ -110,6 +113,16 @@ func (l Lines) named(wanted []string, exposure string, leaving bool) ([]gcp.Ref,
 		return found, problems
 	}
 	return append(found, l.Marked(exposure, found)...), nil
+}
+
+// SpeaksNoBGP reports whether a router only carries Cloud NAT: it has no AS number,
+// and nothing can be announced by it.
+func SpeaksNoBGP(router gcp.Router) bool { return router.ASN == 0 && len(router.Peers) == 0 }
+
+// NoBGP is the refusal of such a router.
+func NoBGP(router gcp.Ref) exposer.Problem {
+	return exposer.Problem{Code: "CW-ROUTE-ROUTER", Text: "router " + Names([]gcp.Ref{router}) + " speaks no BGP: it has no AS number, and carries Cloud NAT alone",
+		Fix: fmt.Sprintf("name another one; gcloud compute routers list --project %s lists them", router.Project)}
 }
 
 // Marked are the routers that announce something with the exposure's mark, but for
