@@ -3,12 +3,16 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
+	"causeway/lab/pods"
 	"causeway/lab/topology"
 )
 
@@ -16,8 +20,9 @@ import (
 // with what is in each.
 const fewControllers = "--controllers=namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,garbage-collector-controller"
 
-// StartWithoutPods starts a cluster that runs no Pod: its control plane, with few
-// controllers and no scheduler, and a node that kube-proxy serves alone.
+// StartWithoutPods starts a cluster that runs no Pod by itself: its control plane, with
+// few controllers and no scheduler, and a node that kube-proxy serves alone. Package pods
+// can be scheduler and kubelet for the few that there are.
 func (c *Cluster) StartWithoutPods(ctx context.Context) error {
 	if err := c.startAPI(ctx); err != nil {
 		return err
@@ -49,6 +54,8 @@ func (c *Cluster) addNode(ctx context.Context) error {
 		"status": map[string]any{
 			"addresses":  []any{map[string]string{"type": "InternalIP", "address": p.NodeIP.String()}, map[string]string{"type": "Hostname", "address": p.NodeName}},
 			"conditions": []any{map[string]string{"type": "Ready", "status": "True", "reason": "Lab", "message": "no kubelet: kube-proxy alone"}},
+			// Where the API server asks for the logs of Pods.
+			"daemonEndpoints": map[string]any{"kubeletEndpoint": map[string]int{"Port": pods.Port}},
 		},
 	})
 	client, err := c.adminClient()
@@ -70,6 +77,15 @@ func (c *Cluster) addNode(ctx context.Context) error {
 		return fmt.Errorf("add node %s: %s: %s", p.NodeName, resp.Status, bytes.TrimSpace(text))
 	}
 	return nil
+}
+
+// KubeletCertificate is for whoever stands in for the node's kubelet.
+func (c *Cluster) KubeletCertificate() (tls.Certificate, error) {
+	const name = "kubelet-serving"
+	if err := c.authority.Issue(name, pkix.Name{CommonName: "system:node:" + c.o.Plane.NodeName}, nil, []netip.Addr{c.o.Plane.NodeIP}); err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.LoadX509KeyPair(c.authority.Path(name+".crt"), c.authority.Path(name+".key"))
 }
 
 // proxied looks whether the Service `kubernetes` leads to the API server from the

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"causeway/internal/gcptest"
 	"causeway/lab/cluster"
 	"causeway/lab/netns"
+	"causeway/lab/pods"
 	"causeway/lab/resolver"
 	"causeway/lab/topology"
 )
@@ -77,7 +79,35 @@ func (d *daemon) startFleet() error {
 		}
 	}()
 	d.closers = append(d.closers, func() { cancel(); <-done })
-	return d.startResolver(func() map[string][]netip.Addr { return importer.Names(membershipOf(topology.SecondCluster)) })
+	if err := d.startResolver(func() map[string][]netip.Addr { return importer.Names(membershipOf(topology.SecondCluster)) }); err != nil {
+		return err
+	}
+	return d.startPods()
+}
+
+// startPods runs the second cluster's Pods, which has no container runtime: as processes
+// in its node's network, where whoever stands is taken for a Pod.
+func (d *daemon) startPods() error {
+	config, err := provider(d.second, d.spaces[topology.SecondMaster])
+	if err != nil {
+		return fmt.Errorf("start the stand-in for a kubelet: %w", err)
+	}
+	pair, err := d.second.KubeletCertificate()
+	if err != nil {
+		return fmt.Errorf("start the stand-in for a kubelet: %w", err)
+	}
+	space := d.spaces[topology.SecondSpace]
+	listener, err := space.Listen("tcp", netip.AddrPortFrom(topology.TheSecond.NodeIP, pods.Port).String())
+	if err != nil {
+		return fmt.Errorf("start the stand-in for a kubelet: %w", err)
+	}
+	runner, err := pods.Start(pods.Options{Config: config, Node: topology.TheSecond.NodeName, Listener: listener, Certificate: pair,
+		Space: space, Resolv: d.place.Resolv(topology.SecondSpace), Dir: filepath.Join(d.place.Run, "pods"), Note: d.note})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	d.closers = append(d.closers, runner.Stop)
+	return nil
 }
 
 // startResolver answers the second cluster's Pods.

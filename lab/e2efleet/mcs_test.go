@@ -20,7 +20,14 @@ func anotherCluster(t *testing.T) {
 	leavesNothing(t, ctx)
 	destroys(t, on("destroy", "mcs", "--yes")...)
 	apply := on("apply", "mcs", append(importer, "--role", "cluster-admin", "--yes")...)
-	must(t, ctx, apply...)
+	proven(t, must(t, ctx, apply...).Text())
+	proven(t, must(t, ctx, on("verify", "mcs")...).Text())
+	if r := must(t, ctx, on("verify", "mcs", "-o", "json")...); !strings.Contains(r.Stdout, `"from": "cluster `+topology.SecondCluster+`"`) {
+		t.Errorf("the report for programs does not say where it is from:\n%s", r.Stdout)
+	}
+	if left := lab.Run(ctx, lab.SecondProvider(), "kubectl", "get", "pods,secrets", "-A", "-o", "name"); strings.Contains(left.Stdout, "causeway-probe") || left.Code != 0 {
+		t.Errorf("left of the probe:\n%s", left.Text())
+	}
 
 	text := kubeconfig(t, "mcs")
 	who, err := lab.Pod("client", text)
@@ -63,6 +70,23 @@ func anotherCluster(t *testing.T) {
 
 	must(t, ctx, on("destroy", "mcs", "--yes")...)
 	ok(t, pod.Forgotten(ctx, host, 10*time.Second))
+}
+
+// proven wants a probe from a Pod of the other cluster in what was printed: the name is
+// one of its Services, and the API server answers.
+func proven(t *testing.T, text string) {
+	t.Helper()
+	hop := func(name, says string) bool {
+		for line := range strings.Lines(text) {
+			if f := strings.Fields(line); len(f) > 2 && f[0] == "pass" && f[1] == name && strings.Contains(line, says) {
+				return true
+			}
+		}
+		return false
+	}
+	if !strings.Contains(text, "probe from a pod in cluster "+topology.SecondCluster) || !hop("resolve", " 10.41.") || !hop("http", "") || !hop("identity", "") || !hop("watch", "") {
+		t.Errorf("no probe from %s that passed:\n%s", topology.SecondCluster, text)
+	}
 }
 
 // headless: a headless Service of one's own answers with its Pods, each under a name too.

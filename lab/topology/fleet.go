@@ -8,7 +8,8 @@ import "net/netip"
 //	second 10.158.0.0/20 --second0-- vpc --peering1-- master2 192.168.51.0/28
 //
 // Pods of the two clusters reach each other by the VPC, as those of VPC-native clusters
-// do. The node runs kube-proxy alone: whoever stands in its namespace stands for a Pod.
+// do. The node runs kube-proxy and no containers: whoever stands in its namespace stands
+// for a Pod.
 const (
 	SecondSpace  = "cw-second"
 	SecondMaster = "cw-master2"
