@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"flag"
 	"os"
 	"testing"
 
@@ -9,22 +8,9 @@ import (
 	"causeway/exposer/conformance"
 	"causeway/exposer/detect"
 	"causeway/internal/gcptest"
-	"causeway/internal/kubetest"
 )
 
-// TestMain lets more tests run at the same time than there are processors: what
-// they do is mostly to wait. As the exec plugin of a kubeconfig the binary answers
-// with a token instead.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "credential" {
-		os.Exit(plugin())
-	}
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(kubetest.StartMain(m))
-}
+func TestMain(m *testing.M) { os.Exit(conformance.Main(m)) }
 
 // plain is an exposure of a cluster that is to be registered, for nobody new.
 func plain() exposer.Spec {
@@ -66,14 +52,12 @@ func settled(t testing.TB, w *conformance.World) {
 }
 
 func TestConformanceWithMembers(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: everything(), World: conformance.Options{Seed: "fleet", NoController: true, Before: bare}})
 }
 
 // TestConformanceForNobodyNew is the exposure of people who have their roles and
 // rights already: nothing is made in the cluster.
 func TestConformanceForNobodyNew(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: plain(), World: conformance.Options{Seed: "fleet", NoController: true, Before: bare}, Bare: true})
 }
 

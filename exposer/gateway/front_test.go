@@ -2,27 +2,16 @@ package gateway
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/streaming/pkg/httpstream"
-	"k8s.io/streaming/pkg/httpstream/spdy"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
@@ -31,47 +20,23 @@ import (
 	"causeway/probe"
 )
 
-// publicly is a certificate for the gateway's front, and its root, as if a public CA
-// had signed it.
-func publicly(t testing.TB) (tls.Certificate, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "public root"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}
-
 // served is a world whose gateway really answers: Google's front end before the API
 // server, with a certificate that this machine's roots vouch for.
 func served(t *testing.T, w *conformance.World) (exposer.Job, *gcptest.GatewayFront) {
 	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(w.Server.CA)
-	front, err := gcptest.NewGatewayFront(w.Google, w.Server.URL, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}})
+	front, err := gcptest.NewGatewayFront(w.Google, w.Server.URL, w.Behind())
 	if err != nil {
 		t.Fatal(err)
 	}
 	front.Token = kubetest.GoogleToken
-	cert, root := publicly(t)
-	server := httptest.NewUnstartedServer(front)
-	server.EnableHTTP2, server.TLS = true, &tls.Config{Certificates: []tls.Certificate{cert}}
-	server.Config.ErrorLog = quiet()
-	server.StartTLS()
-	t.Cleanup(server.Close)
+	public := conformance.NewAuthority(t, "public root")
+	server := conformance.Front(t, front, "127.0.0.1", public)
 	w.Google.SetGatewayURL(server.URL)
 	job := jobOf(t, w)
 	if job.Command, err = os.Executable(); err != nil { // this binary answers as the plugin would
 		t.Fatal(err)
 	}
-	job.Probe = probe.Options{Roots: root}
+	job.Probe = probe.Options{Roots: public.Trust()}
 	return job, front
 }
 
@@ -79,7 +44,7 @@ func served(t *testing.T, w *conformance.World) (exposer.Job, *gcptest.GatewayFr
 // commands, and names the Pod.
 func runPod(t *testing.T, w *conformance.World) string {
 	t.Helper()
-	kubelet := httptest.NewTLSServer(http.HandlerFunc(kubeletExec))
+	kubelet := httptest.NewTLSServer(http.HandlerFunc(kubetest.SayHello))
 	t.Cleanup(kubelet.Close)
 	client, err := dynamic.NewForConfig(w.Server.Config)
 	if err != nil {
@@ -115,40 +80,4 @@ func runPod(t *testing.T, w *conformance.World) string {
 		"metadata": map[string]any{"name": name, "ownerReferences": []any{map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": "web", "uid": "0", "controller": true}}},
 		"spec":     map[string]any{"nodeName": name, "containers": []any{map[string]any{"name": "web", "image": "web"}}, "automountServiceAccountToken": false}}, nil)
 	return name
-}
-
-// kubeletExec is the smallest kubelet: every command says hello and ends well.
-func kubeletExec(w http.ResponseWriter, r *http.Request) {
-	if _, err := httpstream.Handshake(r, w, []string{"v4.channel.k8s.io"}); err != nil {
-		return
-	}
-	streams := make(chan httpstream.Stream, 8)
-	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, replied <-chan struct{}) error {
-		go func() { <-replied; streams <- stream }()
-		return nil
-	})
-	if conn == nil {
-		return
-	}
-	defer func() { _ = conn.Close() }()
-	byType, deadline := map[string]httpstream.Stream{}, time.After(20*time.Second)
-	for len(byType) < 3 { // error, stdout, stderr
-		select {
-		case stream := <-streams:
-			byType[stream.Headers().Get("streamType")] = stream
-		case <-conn.CloseChan():
-			return
-		case <-deadline:
-			return
-		}
-	}
-	_, _ = byType["stdout"].Write([]byte("hello\n"))
-	_ = byType["stdout"].Close()
-	_ = byType["stderr"].Close()
-	_, _ = byType["error"].Write([]byte(`{"metadata":{},"status":"Success"}`))
-	_ = byType["error"].Close()
-	select { // the client closes when it has read everything
-	case <-conn.CloseChan():
-	case <-deadline:
-	}
 }

@@ -1,20 +1,14 @@
 package gateway
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"hash/fnv"
-	"net"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
 	"causeway/internal/gcptest"
-	"causeway/internal/kubetest"
 )
 
 const (
@@ -49,15 +43,11 @@ func registered(t *testing.T, spec exposer.Spec) *conformance.World {
 
 func worldOf(t *testing.T, spec exposer.Spec, o conformance.Options) *conformance.World {
 	t.Helper()
-	sum := fnv.New32a()
-	fmt.Fprint(sum, t.Name())
-	spec.Name = fmt.Sprintf("t%08x", sum.Sum32())
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	if o.Seed == "" {
 		o.Seed = "fleet"
 	}
 	o.NoController = true
-	w := conformance.New(t, spec, o)
+	w := conformance.Fresh(t, spec, o)
 	settled(t, w)
 	return w
 }
@@ -88,11 +78,7 @@ func jobOf(t testing.TB, w *conformance.World) exposer.Job {
 
 func open(t testing.TB, w *conformance.World) *exposure {
 	t.Helper()
-	x, err := Method{}.Open(t.Context(), w.Spec, jobOf(t, w).Deps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x.(*exposure)
+	return w.Opened(t, Method{}).(*exposure)
 }
 
 // has says whether the project's policy gives a role to a member.
@@ -144,5 +130,9 @@ func problemsOf(t *testing.T, w *conformance.World) (codes []string, text string
 	return codes, strings.TrimSpace(text)
 }
 
-// nowhere is a machine without a way to the gateway.
-func nowhere(context.Context, string, string) (net.Conn, error) { return nil, syscall.ENETUNREACH }
+// nowhere is a machine without a way to the gateway, and of a kubeconfig whose plugin
+// gives another token.
+var (
+	nowhere = conformance.Nowhere
+	of      = conformance.PluginAs
+)
