@@ -89,7 +89,7 @@ func New(config *rest.Config, env Env) (*Client, error) {
 	}
 	env = env.withDefaults()
 	config.WarningHandler = &warnings{note: env.Note}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return googleAnswers{next} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return googleAnswers{endedRuns{next}} })
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("make kubernetes client: %w", err)

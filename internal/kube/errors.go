@@ -53,6 +53,10 @@ func wrap(verb, resource string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return &Error{Verb: verb, Resource: resource, Cause: interrupted{err}}
 	}
+	var ended *endedRun
+	if errors.As(err, &ended) {
+		err = ended // without the request's URL
+	}
 	e := &Error{Verb: verb, Resource: resource, Cause: plain(err), code: codeOf(err)}
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
