@@ -1,6 +1,7 @@
 package psc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -13,23 +14,27 @@ import (
 const purposeNAT = "PRIVATE_SERVICE_CONNECT"
 
 func (x *exposure) networkProject() string {
-	if x.cluster.Network.Project == "" {
-		return x.spec.Cluster.Project
-	}
-	return x.cluster.Network.Project
+	return cmp.Or(x.cluster.Network.Project, x.netProject, x.spec.Cluster.Project)
 }
 
 func (x *exposure) natRef() gcp.Ref {
 	return gcp.Ref{Project: x.networkProject(), Region: x.region, Name: x.spec.PSC.NATSubnet}
 }
 
-func natID(ref gcp.Ref) string { return "nat-subnet/" + ref.Region + "/" + ref.Name }
+// natID names the host project of a Shared VPC, so that a record tells it when the
+// cluster is gone.
+func (x *exposure) natID(ref gcp.Ref) string {
+	if ref.Project != x.spec.Cluster.Project {
+		return "nat-subnet/" + ref.Project + "/" + ref.Region + "/" + ref.Name
+	}
+	return "nat-subnet/" + ref.Region + "/" + ref.Name
+}
 
 // natIDs are those of the spec's subnet, and on destroy of earlier ones.
 func (x *exposure) natIDs() []string {
-	ids := []string{natID(x.natRef())}
+	ids := []string{x.natID(x.natRef())}
 	for _, old := range x.oldNAT {
-		ids = append(ids, natID(old))
+		ids = append(ids, x.natID(old))
 	}
 	return ids
 }
@@ -37,7 +42,7 @@ func (x *exposure) natIDs() []string {
 // natSubnet is the subnet whose addresses consumers' connections come from.
 func (x *exposure) natSubnet(ref gcp.Ref) *exposer.Resource {
 	return &exposer.Resource{
-		Name: natID(ref), Leaving: x.deps.Leaving, Adopt: true,
+		Name: x.natID(ref), Leaving: x.deps.Leaving, Adopt: true,
 		About: fmt.Sprintf("subnet %s for Private Service Connect in %s", ref.Name, x.region),
 		Why:   "consumers' connections come from its addresses: " + x.spec.PSC.NATRange,
 		Find: func(ctx context.Context) (*exposer.Found, error) {
@@ -52,7 +57,7 @@ func (x *exposure) natSubnet(ref gcp.Ref) *exposer.Resource {
 				return nil, nil
 			}
 			x.nat = subnet.Range
-			found := &exposer.Found{Ours: x.marked(subnet.Description), Why: subnet.Range.String()}
+			found := &exposer.Found{Ours: x.marked(subnet.Description), Why: subnet.Range.String(), Keep: x.heldByOrphan(ref)}
 			switch {
 			case subnet.Purpose != purposeNAT:
 				found.Unfit = refusal("CW-PSC-NAT-SUBNET", "subnet %s has purpose %s, not %s", ref.Name, subnet.Purpose, purposeNAT)

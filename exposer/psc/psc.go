@@ -51,6 +51,10 @@ type exposure struct {
 	object    *clusterObject //  the cluster's, where the attachment is made through it; nil otherwise
 	oldNAT    []gcp.Ref      // NAT subnets of this exposure's that the spec has no more; when leaving
 
+	netProject string                  // of the NAT subnet, where no cluster tells it any more
+	orphans    []gcp.ServiceAttachment // that GKE made and left; when leaving
+	recorded   bool                    // the record says that this exposure had an object in the cluster
+
 	access    []exposer.Step
 	leftovers []exposer.Step
 }
@@ -75,6 +79,7 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	}
 	x.cluster, x.region = cluster, gcp.RegionOf(c.Location)
 	if cluster.Name == "" {
+		x.readGone(ctx)
 		return x, x.setAccess(ctx)
 	}
 	if problems := exposer.ClusterStateProblems(cluster); len(problems) > 0 && !deps.Leaving {
@@ -97,8 +102,13 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 // What can't be read is not there for destroy, as without it.
 func (x *exposure) readLeaving(ctx context.Context) {
 	if x.object == nil {
-		if o := x.newObject(); o.standing(ctx) {
+		o := x.newObject()
+		switch live, err := x.kube.Get(ctx, o.Ref); {
+		case err != nil:
+		case live != nil && o.ours(live):
 			x.object = o
+		case live == nil && x.spec.PSC.Through == exposer.ThroughCRD: // this cluster is another one, of the old one's name
+			x.readGone(ctx)
 		}
 	}
 	subnets, err := x.google.Subnetworks(ctx, gcp.Ref{Project: x.networkProject(), Name: x.cluster.Network.Name})
@@ -229,6 +239,9 @@ func (x *exposure) Steps() []exposer.Step {
 	}
 	if x.producing() {
 		steps = append(steps, x.guestStep(), x.attachmentStep())
+		for _, made := range x.orphans {
+			steps = append(steps, orphan{x, made})
+		}
 	}
 	if x.consuming() {
 		steps = append(steps, endpointStep{x})

@@ -55,7 +55,7 @@ func (c *AttachmentController) ensureLocked(cr *unstructured.Unstructured, servi
 	}
 	body := object{
 		"connectionPreference": text(spec, "connectionPreference"), "natSubnets": subnets, "targetService": link(rule),
-		"description": fmt.Sprintf(`{"url":"/apis/networking.gke.io/v1/namespaces/%s/serviceattachments/%s"}`, cr.GetNamespace(), cr.GetName()),
+		"description": c.description(cr),
 	}
 	body["enableProxyProtocol"], _ = spec["proxyProtocol"].(bool)
 	body["reconcileConnections"], _ = spec["reconcileConnections"].(bool)
@@ -70,6 +70,16 @@ func (c *AttachmentController) ensureLocked(cr *unstructured.Unstructured, servi
 		body["consumerRejectLists"] = reject
 	}
 	return c.write(cr, clone(body))
+}
+
+// description is by which the controller says what it made the service attachment of.
+func (c *AttachmentController) description(cr *unstructured.Unstructured) string {
+	location, cluster := c.region, c.Cluster
+	balancer := &ILBController{google: c.google, project: c.project, region: c.region, Cluster: c.Cluster}
+	if found, err := balancer.cluster(); err == nil {
+		location, cluster = text(found, "location"), text(found, "name")
+	}
+	return fmt.Sprintf(`{"k8sResource":"/namespaces/%s/serviceattachments/%s","k8sCluster":"/regions/%s/clusters/%s"}`, cr.GetNamespace(), cr.GetName(), location, cluster)
 }
 
 // write makes or changes the service attachment, by the rules of the API.
