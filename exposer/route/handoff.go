@@ -73,7 +73,7 @@ func (x *exposure) secretBy() string {
 // range, the VPC's subnets that the routers announce, and what other exposures
 // send over a line of causeway's own.
 func (x *exposure) expected() []netip.Prefix {
-	out := x.unannounced()
+	out := x.outgoing()
 	for _, router := range x.routers {
 		for _, subnet := range x.facts.subnets {
 			if !x.announcesSubnets(router.Name, router.Region) || subnet.Region != router.Region && x.facts.network.RoutingMode != "GLOBAL" {
@@ -96,6 +96,35 @@ func (x *exposure) expected() []netip.Prefix {
 	}
 	if want := x.facts.controlPlane(); !slices.ContainsFunc(out, func(p netip.Prefix) bool { return routing.Covers(p, want) }) {
 		out = append(out, want)
+	}
+	return out
+}
+
+// outgoing are the ranges that no router announces by itself, as they go out: where
+// somebody announces a wider one, that one does.
+func (x *exposure) outgoing() []netip.Prefix {
+	var out []netip.Prefix
+	for _, want := range x.unannounced() {
+		exact := false
+		var wider []netip.Prefix
+		for _, router := range x.facts.lines.Of(x.routers) {
+			for _, r := range allRanges(router) {
+				switch {
+				case r.Range == want:
+					exact = true
+				case routing.Covers(r.Range, want) && len(routing.ParseMark(r.Description).Exposures) == 0:
+					wider = append(wider, r.Range)
+				}
+			}
+		}
+		if exact || len(wider) == 0 {
+			out = append(out, want)
+		}
+		for _, r := range wider {
+			if !slices.Contains(out, r) {
+				out = append(out, r)
+			}
+		}
 	}
 	return out
 }

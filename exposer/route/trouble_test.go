@@ -1,10 +1,12 @@
 package route
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 
 	"causeway/exposer"
+	"causeway/internal/gcp"
 	"causeway/internal/gcptest"
 )
 
@@ -64,4 +66,29 @@ func TestABGPPeerThatSomebodySwitchedOff(t *testing.T) {
 	}
 	unchanged(t, w)
 	destroy(t, w)
+}
+
+// TestTheFarSideExpectsWhatReallyGoesOut: its filters take exact prefixes, and where
+// somebody announces a wider range the control plane's own one does not go out.
+func TestTheFarSideExpectsWhatReallyGoesOut(t *testing.T) {
+	t.Parallel()
+	w := world(t, "route-line", labSpec())
+	setRouter(t, w, routerAt, "CUSTOM", allOfThem, "192.168.0.0/16 theirs", "10.8.0.0/16 theirs")
+	apply(t, w)
+	half, err := open(t, w).FarHalf(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := other(t, w).RouterStatus(t.Context(), gcp.Ref{Project: "lab-project", Region: "europe-west3", Name: "cr-line"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range half.Expect {
+		if !slices.ContainsFunc(status.Peers[0].Advertised, func(r gcp.AdvertisedRoute) bool { return r.Range == want }) {
+			t.Errorf("the far side expects %s, and the router announces %v", want, status.Peers[0].Advertised)
+		}
+	}
+	if address := netip.MustParseAddr("192.168.50.2"); !slices.ContainsFunc(half.Expect, func(p netip.Prefix) bool { return p.Contains(address) }) {
+		t.Errorf("no prefix that the far side expects holds the API server: %v", half.Expect)
+	}
 }
