@@ -54,6 +54,9 @@ func TestTheWholeStory(t *testing.T) {
 	p.shows("destroy", 0, p.on("destroy", "ilb", "--yes")...)
 	p.shows("destroy-again", 0, p.on("destroy", "ilb", "--yes")...)
 	p.shows("status-after", 4, p.on("status", "ilb")...)
+	for _, verb := range [][]string{{"verify", "ilb", "--from", "cluster"}, {"kubeconfig", "ilb"}, {"handoff", "ilb"}, {"certs", "show", "ilb"}, {"certs", "rotate", "ilb"}} {
+		p.says(p.runs(exitFailed, p.on(verb...)...).err, "does not stand", "causeway explain CW-RUN-ABSENT")
+	}
 	if left, err := p.world.Objects(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("left in the cluster: %v %v", left, err)
 	}

@@ -18,6 +18,9 @@ func (x *exposure) Certificates(ctx context.Context) (exposer.Certificates, erro
 	if _, err := exposer.MakePlan(ctx, x.Steps()); err != nil {
 		return exposer.Certificates{}, err
 	}
+	if len(x.caPEM) == 0 {
+		return exposer.Certificates{}, refusal("CW-RUN-ABSENT", "find certificates: exposure %s does not stand: it has no CA yet", x.spec.Name)
+	}
 	found := exposer.Certificates{Bundle: x.caPEM, Server: x.leaf, Client: x.client}
 	return found, nil
 }

@@ -2,7 +2,6 @@ package ilb
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"strconv"
 
@@ -13,7 +12,7 @@ import (
 // causeway's CA (terminate) or by the cluster's (passthrough).
 func (x *exposure) Endpoint(context.Context) (exposer.Endpoint, error) {
 	if !x.addr.IsValid() {
-		return exposer.Endpoint{}, fmt.Errorf("find endpoint: address %s is not reserved; run `causeway apply ilb` first", x.spec.ILB.AddressName)
+		return exposer.Endpoint{}, refusal("CW-RUN-ABSENT", "find endpoint: exposure %s does not stand: address %s is not reserved", x.spec.Name, x.spec.ILB.AddressName)
 	}
 	port := uint16(x.spec.ILB.Port)
 	endpoint := exposer.Endpoint{Address: netip.AddrPortFrom(x.addr, port), URL: "https://" + x.addr.String()}
