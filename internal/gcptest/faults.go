@@ -16,6 +16,7 @@ type Fault struct {
 	Status         int             // answer this HTTP status ...
 	Reason         string          // ... with this reason ...
 	Message        string          // ... and this message
+	APIOff         string          // or answer that this API is off ("connectgateway.googleapis.com"), as one does that was just turned on
 	CutOff         bool            // close the connection without an answer
 	AfterEffect    bool            // the call takes effect first; only then Status or CutOff
 	OperationError *OperationError // the call is taken, the operation that it starts fails
@@ -98,6 +99,10 @@ func (f *Fault) strike(w http.ResponseWriter, c *call) bool {
 			}
 		}
 		panic(http.ErrAbortHandler)
+	}
+	if f.APIOff != "" {
+		c.fail(w, disabled(f.APIOff, c.project()))
+		return false
 	}
 	if f.Status == 0 {
 		return true
