@@ -174,11 +174,11 @@ func (x *exposure) credentials(ctx context.Context) (gcp.GatewayCredentials, err
 }
 
 // Endpoint implements exposer.Exposure: the URL of Google's kubeconfig, under a
-// name with a public certificate. A right that was granted a moment ago may take a
-// while to be known everywhere.
+// name with a public certificate. What was granted or turned on a moment ago may take
+// a while to be known everywhere.
 func (x *exposure) Endpoint(ctx context.Context) (exposer.Endpoint, error) {
 	var made gcp.GatewayCredentials
-	err := x.awaitIAM(ctx, func(ctx context.Context) (err error) {
+	err := x.await(ctx, func(ctx context.Context) (err error) {
 		made, err = x.credentials(ctx)
 		return err
 	})

@@ -155,28 +155,54 @@ func (d *droppedGrant) Do(ctx context.Context, note func(string)) error {
 	return err
 }
 
-// iamBound is how long a role that was just granted may take to be known
-// everywhere: two minutes, typically (IAM's page on access change propagation).
-const iamBound = 2 * time.Minute
+const (
+	// iamBound is how long a role that was just granted may take to be known
+	// everywhere: two minutes, typically (IAM's page on access change propagation).
+	iamBound = 2 * time.Minute
+	// apiBound is how long an API that was just turned on may say that it is off: "a
+	// few minutes", in its own words.
+	apiBound = 5 * time.Minute
+)
 
-// awaitIAM does something that needs a right, again where the right is missing and
-// may just have been granted.
-func (x *exposure) awaitIAM(ctx context.Context, do func(context.Context) error) error {
-	if len(x.spec.Gateway.Members) == 0 {
-		return do(ctx)
-	}
+// await does something that needs a right, and the gateway's API, again where what
+// this run changed is not known everywhere yet.
+func (x *exposure) await(ctx context.Context, do func(context.Context) error) error {
 	begin := x.deps.Now()
 	var last error
-	err := x.deps.Poll(ctx, iamBound, func(ctx context.Context) (bool, error) {
+	err := x.deps.Poll(ctx, apiBound, func(ctx context.Context) (bool, error) {
 		last = do(ctx)
-		if !slices.Contains([]string{"CW-GCP-PERMISSION", "CW-GATEWAY-ROLE"}, explain.CodeOf(last)) {
+		waited := x.deps.Now().Sub(begin)
+		why := x.pending(last, waited)
+		if why == "" {
 			return true, last
 		}
-		x.deps.Note("IAM does not let this identity ask for the kubeconfig yet, waited " + x.deps.Now().Sub(begin).Round(time.Second).String())
+		x.deps.Note(why + ", waited " + waited.Round(time.Second).String())
 		return false, nil
 	})
 	if exposer.TimedOut(err) {
-		return &exposer.RunError{Code_: "CW-GATEWAY-ROLE", Text: "get the gateway's kubeconfig: this identity lacks gkehub.gateway.generateCredentials in project " + x.fleet.Project.ID, Err: last}
+		err = last
+	}
+	if len(x.spec.Gateway.Members) > 0 && unlet(err) {
+		return &exposer.RunError{Code_: "CW-GATEWAY-ROLE", Text: "get the gateway's kubeconfig: this identity lacks gkehub.gateway.generateCredentials in project " + x.fleet.Project.ID, Err: err}
 	}
 	return err
+}
+
+// pending says why something that failed is worth another try; "" when it is not.
+func (x *exposure) pending(err error, waited time.Duration) string {
+	switch {
+	case explain.CodeOf(err) == "CW-GCP-API-DISABLED" && x.google.JustEnabled(x.fleet.Project.ID, gatewayAPI):
+		return "Connect Gateway's API was turned on a moment ago and says that it is off"
+	case unlet(err) && len(x.spec.Gateway.Members) > 0 && waited < iamBound:
+		return "IAM does not let this identity ask for the kubeconfig yet"
+	}
+	return ""
+}
+
+// gatewayAPI is Connect Gateway's own.
+const gatewayAPI = "connectgateway.googleapis.com"
+
+// unlet reports an error for want of a right.
+func unlet(err error) bool {
+	return slices.Contains([]string{"CW-GCP-PERMISSION", "CW-GATEWAY-ROLE"}, explain.CodeOf(err))
 }

@@ -112,5 +112,11 @@ func (e *enabledServices) within(span time.Duration, project, service string, no
 	})
 }
 
+// JustEnabled says whether this Cloud turned an API on in a project (by id or number)
+// so short a time ago that it may still say that it is off.
+func (c *Cloud) JustEnabled(project, name string) bool {
+	return c.enabled.within(settleFresh, project, name, c.now())
+}
+
 // numeric tells a project's number from its id, which begins with a letter.
 func numeric(project string) bool { return project != "" && project[0] >= '0' && project[0] <= '9' }
