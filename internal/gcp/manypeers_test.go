@@ -85,9 +85,9 @@ func TestAFullRegionIsReadInTime(t *testing.T) {
 	if peers != 5*128 || routes != 5*128*203 {
 		t.Errorf("%d peers, %d routes", peers, routes)
 	}
-	// 0.4 s on two cores, ten times that under the race detector; what grew with the
+	// 0.4 s on two idle cores, 20 s under the race detector on busy ones; what grew with the
 	// square of the peers would take minutes.
-	if took > 15*time.Second {
+	if took > time.Minute {
 		t.Errorf("%d peers and %d routes took %s", peers, routes, took)
 	}
 	t.Logf("%d peers and %d routes in %s", peers, routes, took)

@@ -108,8 +108,16 @@ func (c *Cloud) CreatePrivateZone(ctx context.Context, z PrivateZone) error {
 	for _, one := range z.Networks {
 		body.Config.Networks = append(body.Config.Networks, networkURL{fullLink(networkPath(one))}) // Cloud DNS takes no shorter form
 	}
-	_, err := c.rawDNS.call(ctx, http.MethodPost, fmt.Sprintf("projects/%s/managedZones", z.Project), nil, body)
-	return wrap("create", "DNS zone "+zonePath(z.Ref()), err)
+	attempts := 0
+	counted := context.WithValue(ctx, attemptsKey{}, &attempts)
+	_, err := c.rawDNS.call(counted, http.MethodPost, fmt.Sprintf("projects/%s/managedZones", z.Project), nil, body)
+	if err = wrap("create", "DNS zone "+zonePath(z.Ref()), err); attempts > 1 && AlreadyExists(err) {
+		// The name may be taken by the first attempt, whose answer was lost.
+		if made, readErr := c.PrivateZone(ctx, z.Ref()); readErr == nil && made != nil && made.Description == z.Description && made.DNSName == body.DNSName {
+			return nil
+		}
+	}
+	return err
 }
 
 // DeletePrivateZone deletes a zone; one that is gone already is no error. It fails

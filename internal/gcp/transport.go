@@ -26,6 +26,8 @@ const (
 	callTimeout = 60 * time.Second
 	// waitTimeout is for operations.wait, which stays open up to two minutes.
 	waitTimeout = 150 * time.Second
+	// longestAsked bounds the pause that a server may ask for.
+	longestAsked = 30 * time.Second
 	// maxBody bounds an answer; a full page of addresses is below 1 MB.
 	maxBody = 64 << 20
 )
@@ -86,17 +88,25 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		attempts = t.retry.Attempts
 	}
 	pause := t.retry.First
+	made, _ := r.Context().Value(attemptsKey{}).(*int)
 	for attempt := 1; ; attempt++ {
+		if made != nil {
+			*made = attempt
+		}
 		response, text, err := t.once(r, body)
 		if attempt >= attempts || r.Context().Err() != nil || !worthRepeating(r, response, text, err) {
 			return response, err
 		}
-		if err := t.retry.Sleep(r.Context(), max(pause, retryAfter(response, t.retry.Longest))); err != nil {
+		if err := t.retry.Sleep(r.Context(), max(pause, retryAfter(response))); err != nil {
 			return nil, err
 		}
 		pause = min(2*pause, t.retry.Longest)
 	}
 }
+
+// attemptsKey is where a caller wants to be told, in a context, how often its call was
+// made.
+type attemptsKey struct{}
 
 // once makes one attempt and reads the answer whole.
 func (t *transport) once(r *http.Request, body []byte) (*http.Response, []byte, error) {
@@ -154,14 +164,14 @@ func (t *transport) sign(r *http.Request) error {
 }
 
 // repeatable says whether a call has the same effect when it arrives twice: it
-// only reads, it sets something to a whole value (PUT, and PATCH and DELETE of Cloud
-// DNS, which knows no requestId), or it carries a requestId,
-// by which Google knows it again.
+// only reads, it sets something to a whole value (PUT, and PATCH of Cloud DNS), or it
+// carries a requestId, by which Google knows it again. Cloud DNS knows none: who
+// creates something there has to look whether "it exists" tells of its own first try.
 func repeatable(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodPut || r.URL.Query().Get("requestId") != "" {
 		return true
 	}
-	if ofDNS(r) && r.Method != http.MethodPost { // its PATCH sends whole values
+	if ofDNS(r) {
 		return true
 	}
 	// A policy is written under its etag, and APIs are turned on or off, not toggled.
@@ -203,16 +213,22 @@ func worthRepeating(r *http.Request, response *http.Response, text []byte, err e
 	return false
 }
 
-// retryAfter is how long the server asks to be left alone, at most longest.
-func retryAfter(response *http.Response, longest time.Duration) time.Duration {
+// retryAfter is how long the server asks to be left alone, in seconds or until a time
+// by its own clock; at most longestAsked.
+func retryAfter(response *http.Response) time.Duration {
 	if response == nil {
 		return 0
 	}
-	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
-	if err != nil || seconds < 0 {
+	asked := response.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(asked); err == nil {
+		return min(time.Duration(min(max(seconds, 0), 3600))*time.Second, longestAsked)
+	}
+	until, err := http.ParseTime(asked)
+	now, noClock := http.ParseTime(response.Header.Get("Date"))
+	if err != nil || noClock != nil {
 		return 0
 	}
-	return min(time.Duration(seconds)*time.Second, longest)
+	return min(max(until.Sub(now), 0), longestAsked)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
