@@ -25,7 +25,7 @@ func PlanDestroy(plan Plan, record Record) []DestroyItem {
 		switch {
 		case record.Old(from.ID) != nil:
 			item.Outcome = Restored
-			if staying, ok := from.step.(interface{ Stays() string }); ok {
+			if staying, ok := from.step.(interface{ Stays() string }); ok && staying.Stays() != "" {
 				item.Outcome, item.Why = Left, staying.Stays()
 			}
 		case !from.Exists:
