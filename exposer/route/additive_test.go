@@ -225,6 +225,11 @@ func TestTwoExposuresShareSettings(t *testing.T) {
 			if !first {
 				leaves, stays = b, a
 			}
+			_, _, told, err := leaves.JobOf(t, Method{}).PlanDestroy(t.Context(), leaves.Spec)
+			if at := slices.IndexFunc(told, func(i exposer.DestroyItem) bool { return i.ID == peeringStep }); err != nil || told[at].Outcome != exposer.Left ||
+				first && told[at].Why != "exposure "+stays.Spec.Name+" still needs it" {
+				t.Errorf("destroy is planned to do with the peering: %+v %v", told[at], err)
+			}
 			if item := destroy(t, leaves)[peeringStep]; item.Outcome != exposer.Left || !exports(a) ||
 				first && !strings.Contains(item.Why, "exposure "+stays.Spec.Name+" still needs it; the record of exposure "+stays.Spec.Name+" holds the old value now") {
 				t.Errorf("the peering that %s needs was %s: %s", stays.Spec.Name, item.Outcome, item.Why)

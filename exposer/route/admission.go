@@ -22,7 +22,7 @@ func (x *exposure) admission() []exposer.Step {
 		after = []string{authorizedNetworks{x}.ID()}
 	}
 	if x.spec.Route.GlobalAccess || x.deps.Leaving { // an earlier spec may have asked for it
-		steps = append(steps, globalAccess{x, after})
+		steps = append(steps, &globalAccess{x: x, after: after})
 	}
 	return steps
 }
@@ -167,21 +167,22 @@ func (s authorizedNetworks) Undo(ctx context.Context, _ json.RawMessage, note fu
 type globalAccess struct {
 	x     *exposure
 	after []string
+	stays string // as Read saw it, leaving: who still needs it
 }
 
 // ID implements exposer.Step.
-func (s globalAccess) ID() string { return "global-access/" + s.x.spec.Cluster.Name }
+func (s *globalAccess) ID() string { return "global-access/" + s.x.spec.Cluster.Name }
 
 // Title implements exposer.Step.
-func (s globalAccess) Title() string {
+func (s *globalAccess) Title() string {
 	return fmt.Sprintf("control plane of %s answers other regions", s.x.spec.Cluster.Name)
 }
 
 // Needs implements exposer.Step.
-func (s globalAccess) Needs() []string { return s.after }
+func (s *globalAccess) Needs() []string { return s.after }
 
 // Read implements exposer.Step.
-func (s globalAccess) Read(ctx context.Context) (exposer.Observed, error) {
+func (s *globalAccess) Read(ctx context.Context) (exposer.Observed, error) {
 	cluster, err := authorizedNetworks{s.x}.read(ctx)
 	if s.x.deps.Leaving && gcp.NotFound(err) {
 		return exposer.Observed{Action: exposer.Keep}, nil
@@ -190,7 +191,11 @@ func (s globalAccess) Read(ctx context.Context) (exposer.Observed, error) {
 		return exposer.Observed{}, err
 	}
 	seen := exposer.Observed{Exists: s.x.spec.Route.GlobalAccess, Action: exposer.Keep, Why: "is on already; destroy turns off only what causeway turned on"}
-	if cluster.GlobalAccess || s.x.deps.Leaving {
+	if s.x.deps.Leaving {
+		s.stays, _ = s.x.neededFromElsewhere(ctx) // what can't be known now, Undo says
+		return seen, nil
+	}
+	if cluster.GlobalAccess {
 		return seen, nil
 	}
 	seen.Action, seen.Why, seen.Old = exposer.Change, "", json.RawMessage("false")
@@ -199,11 +204,11 @@ func (s globalAccess) Read(ctx context.Context) (exposer.Observed, error) {
 }
 
 // Do implements exposer.Step.
-func (s globalAccess) Do(ctx context.Context, note func(string)) error {
+func (s *globalAccess) Do(ctx context.Context, note func(string)) error {
 	return s.set(ctx, true, note)
 }
 
-func (s globalAccess) set(ctx context.Context, on bool, note func(string)) error {
+func (s *globalAccess) set(ctx context.Context, on bool, note func(string)) error {
 	c := s.x.spec.Cluster
 	cluster, err := authorizedNetworks{s.x}.read(ctx)
 	if err != nil || cluster.GlobalAccess == on {
@@ -214,7 +219,7 @@ func (s globalAccess) set(ctx context.Context, on bool, note func(string)) error
 
 // Undo implements exposer.Step: it goes off again, unless another exposure comes
 // in by another region.
-func (s globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(string)) (exposer.Undone, error) {
+func (s *globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(string)) (exposer.Undone, error) {
 	if old == nil && !s.x.spec.Route.GlobalAccess {
 		return exposer.Undone{Outcome: exposer.Absent}, nil
 	}
@@ -236,8 +241,16 @@ func (s globalAccess) Undo(ctx context.Context, old json.RawMessage, note func(s
 	return exposer.Undone{Outcome: exposer.Restored}, err
 }
 
+// Stays says why it will not go off on destroy; "" where it does.
+func (s *globalAccess) Stays() string {
+	if s.stays == "" {
+		return ""
+	}
+	return s.stays + " still needs it"
+}
+
 // Returning says what turning it off would change just now, and who needs it.
-func (s globalAccess) Returning(ctx context.Context, _ json.RawMessage) ([]exposer.FieldChange, string, error) {
+func (s *globalAccess) Returning(ctx context.Context, _ json.RawMessage) ([]exposer.FieldChange, string, error) {
 	cluster, err := authorizedNetworks{s.x}.read(ctx)
 	if err != nil || !cluster.GlobalAccess {
 		return nil, "", err
@@ -247,7 +260,7 @@ func (s globalAccess) Returning(ctx context.Context, _ json.RawMessage) ([]expos
 }
 
 // command turns it off by hand (gcloud's reference of clusters update).
-func (s globalAccess) command() string {
+func (s *globalAccess) command() string {
 	c := s.x.spec.Cluster
 	return fmt.Sprintf("gcloud container clusters update %s --project %s --location %s --no-enable-master-global-access", c.Name, c.Project, c.Location)
 }

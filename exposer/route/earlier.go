@@ -59,7 +59,7 @@ func (x *exposure) settingOf(id string) returnable {
 	if name, ok := strings.CutPrefix(id, "peering/"+x.facts.ref.Name+"/"); ok {
 		return x.peering(name)
 	}
-	if setting := (globalAccess{x: x}); id == setting.ID() && x.facts.cluster.Name != "" {
+	if setting := (&globalAccess{x: x}); id == setting.ID() && x.facts.cluster.Name != "" {
 		return setting
 	}
 	return nil

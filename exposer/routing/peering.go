@@ -28,6 +28,8 @@ type Peering struct {
 	// HandOver gives the old value to the record of one who still needs the flags, and
 	// names him; "" where none is known. May be nil.
 	HandOver func(ctx context.Context, step string, old json.RawMessage) (heir string, err error)
+
+	stays string // as Read saw it, leaving: who still needs it
 }
 
 // flags is what is recorded of a peering: the old value of each flag that was
@@ -89,7 +91,11 @@ func (p *Peering) Read(ctx context.Context) (exposer.Observed, error) {
 	}
 	seen := exposer.Observed{Exists: p.Export || p.Import, Action: exposer.Keep, Why: "is on already; destroy turns off only what causeway turned on"}
 	missing := p.missing(*live)
-	if p.Leaving || missing == (flags{}) {
+	if p.Leaving {
+		p.stays, _ = p.needed(ctx) // what can't be known now, Undo says
+		return seen, nil
+	}
+	if missing == (flags{}) {
 		return seen, nil
 	}
 	seen.Action, seen.Why = exposer.Change, p.Note
@@ -101,6 +107,14 @@ func (p *Peering) Read(ctx context.Context) (exposer.Observed, error) {
 	}
 	seen.Old, err = json.Marshal(missing)
 	return seen, err
+}
+
+// Stays says why the flags will not get their old value on destroy; "" where they do.
+func (p *Peering) Stays() string {
+	if p.stays == "" {
+		return ""
+	}
+	return p.stays + " still needs it"
 }
 
 // missing are the flags that must be turned on, with their value now.
