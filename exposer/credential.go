@@ -3,6 +3,7 @@ package exposer
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 type Renewal struct {
 	ExecInfo  string // KUBERNETES_EXEC_INFO, as client-go sets it
 	First     string // the token that the kubeconfig came with
+	Cert, Key string // with mtls: what the kubeconfig carries of the client's certificate, base64 of PEM
 	Namespace string
 	Account   string
 	TTL       time.Duration
@@ -44,7 +46,8 @@ type execInfo struct {
 // Credential answers as client.authentication.k8s.io/v1 wants it: the token with
 // the most life before it, renewed when less than half of its life is left. It
 // can renew as long as one of the tokens is good; when none is, the error has the
-// code CW-TOKEN-ENDED and says who must make a new kubeconfig.
+// code CW-TOKEN-ENDED and says who must make a new kubeconfig. Whether it is good
+// is the cluster's to say: this machine's clock may be wrong by hours.
 func (r Renewal) Credential(ctx context.Context) ([]byte, error) {
 	var info execInfo
 	if err := json.Unmarshal([]byte(r.ExecInfo), &info); err != nil || info.Spec.Cluster == nil {
@@ -62,17 +65,17 @@ func (r Renewal) Credential(ctx context.Context) ([]byte, error) {
 	if best.Expires.IsZero() {
 		return nil, &RunError{Code_: "CW-TOKEN-PLUGIN", Text: "renew token: the kubeconfig carries none in " + TokenVariable}
 	}
-	left := best.Expires.Sub(r.Now())
-	if left <= 0 {
-		return nil, &RunError{Code_: "CW-TOKEN-ENDED", Text: fmt.Sprintf("renew token: the last one ended %s ago", (-left).Round(time.Second))}
-	}
-	if left < best.Expires.Sub(best.Issued)/2 {
+	if left := best.Expires.Sub(r.Now()); left < best.Expires.Sub(best.Issued)/2 {
 		renewed, err := r.renew(ctx, info, best.Value)
-		if err == nil {
+		switch {
+		case err == nil:
 			best = renewed
 			if err := safefile.Write(path, []byte(best.Value)); err != nil {
 				return nil, err
 			}
+		case left <= 0:
+			return nil, &RunError{Code_: "CW-TOKEN-ENDED", Err: err,
+				Text: fmt.Sprintf("renew token: the last one ended %s ago by this machine's clock", (-left).Round(time.Second))}
 		}
 		// While the old one lives, a failed renewal is for the next call.
 	}
@@ -95,24 +98,34 @@ func lifeOf(token string) life {
 }
 
 // reread is when clients should call again: at half of the token's life, or, past
-// it, a minute from now.
+// it, a minute from now; sooner only where the token ends before.
 func (r Renewal) reread(token life) time.Time {
 	half := token.Issued.Add(token.Expires.Sub(token.Issued) / 2)
 	if soon := r.Now().Add(time.Minute); half.Before(soon) {
 		half = soon
 	}
-	if half.After(token.Expires) {
+	if half.After(token.Expires) && token.Expires.After(r.Now()) {
 		return token.Expires
 	}
 	return half
 }
 
+// renewBound is for one small request; a client waits for its answer.
+const renewBound = 10 * time.Second
+
 func (r Renewal) renew(ctx context.Context, info execInfo, token string) (life, error) {
 	cluster := info.Spec.Cluster
-	client, err := r.Connect(kube.Bearer{Server: cluster.Server, CA: cluster.CA, TLSServerName: cluster.TLSServerName, Token: token})
+	cert, err := base64.StdEncoding.DecodeString(r.Cert)
+	key, failed := base64.StdEncoding.DecodeString(r.Key)
+	if err != nil || failed != nil {
+		return life{}, &RunError{Code_: "CW-TOKEN-PLUGIN", Text: "renew token: what the kubeconfig carries in " + ClientCertVariable + " or " + ClientKeyVariable + " is not base64"}
+	}
+	client, err := r.Connect(kube.Bearer{Server: cluster.Server, CA: cluster.CA, TLSServerName: cluster.TLSServerName, Token: token, ClientCert: cert, ClientKey: key})
 	if err != nil {
 		return life{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, renewBound)
+	defer cancel()
 	made, err := client.Token(ctx, r.Namespace, r.Account, r.TTL)
 	if err != nil {
 		return life{}, err

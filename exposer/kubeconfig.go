@@ -2,6 +2,7 @@ package exposer
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -91,7 +92,7 @@ func (j Job) build(ctx context.Context, cluster *kube.Client, spec Spec, endpoin
 		params.Namespace = spec.Access.Namespaces[0]
 	}
 	if spec.Access.Token == TokenRenewing {
-		params.Token, params.Exec = "", renewer(j.Command, spec, credential)
+		params.Token, params.Exec = "", renewer(j.Command, spec, credential, endpoint)
 	}
 	bytes, err := kubeconfig.Build(params)
 	if err != nil {
@@ -101,17 +102,29 @@ func (j Job) build(ctx context.Context, cluster *kube.Client, spec Spec, endpoin
 }
 
 // renewer is the exec plugin's entry: causeway itself, which starts with this
-// token and renews it before it ends. It may do so for its own token alone.
-func renewer(command string, spec Spec, credential Credential) *kubeconfig.Exec {
+// token and renews it before it ends. It may do so for its own token alone. With mtls
+// it needs the client's certificate as the client does, and clients tell their plugins
+// of the cluster alone.
+func renewer(command string, spec Spec, credential Credential, endpoint Endpoint) *kubeconfig.Exec {
+	env := map[string]string{TokenVariable: credential.Token}
+	if len(endpoint.ClientCert) > 0 {
+		env[ClientCertVariable] = base64.StdEncoding.EncodeToString(endpoint.ClientCert)
+		env[ClientKeyVariable] = base64.StdEncoding.EncodeToString(endpoint.ClientKey)
+	}
 	return &kubeconfig.Exec{
 		Command: command,
 		Args:    []string{"credential", "--namespace", spec.Namespace, "--service-account", spec.Access.account(), "--token-ttl", spec.Access.TTL().String()},
-		Env:     map[string]string{TokenVariable: credential.Token},
+		Env:     env,
 	}
 }
 
-// TokenVariable carries the first token of a renewing kubeconfig to the plugin.
-const TokenVariable = "CAUSEWAY_TOKEN"
+// What a renewing kubeconfig carries to the plugin: its first token, and with mtls the
+// client's certificate and key, each base64 of PEM as elsewhere in a kubeconfig.
+const (
+	TokenVariable      = "CAUSEWAY_TOKEN"
+	ClientCertVariable = "CAUSEWAY_CLIENT_CERTIFICATE_DATA"
+	ClientKeyVariable  = "CAUSEWAY_CLIENT_KEY_DATA"
+)
 
 // reuse takes this exposure's entries out of the file at the output path when
 // they are still good.

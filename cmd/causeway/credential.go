@@ -15,6 +15,7 @@ import (
 // renewing ones, and with --google those of Google identities.
 func (a *app) credentialCommand() *cobra.Command {
 	r := exposer.Renewal{Now: a.now, Dir: exposer.StateDir(a.getenv), First: a.getenv(exposer.TokenVariable), ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
+		Cert: a.getenv(exposer.ClientCertVariable), Key: a.getenv(exposer.ClientKeyVariable),
 		Connect: func(b kube.Bearer) (*kube.Client, error) { return kube.FromBearer(b, kube.Env{Now: a.now}) }}
 	var google bool
 	var options gcp.Options
