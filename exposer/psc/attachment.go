@@ -127,7 +127,7 @@ func (s attachmentStep) merge(have gcp.ServiceAttachment) (gcp.AttachmentEdit, [
 		if want == gcp.AcceptAutomatic && len(have.Accept)+len(have.Reject) > 0 {
 			edit.Accept, edit.Reject = &[]gcp.ConsumerLimit{}, &[]string{}
 			changes = append(changes, exposer.FieldChange{Field: "consumer lists", From: "set", To: "(none): Google refuses them with automatic acceptance"})
-			return edit, changes
+			have.Accept, have.Reject = nil, nil
 		}
 	}
 	accept := slices.Clone(have.Accept)

@@ -234,7 +234,10 @@ func (o *clusterObject) settled(ctx context.Context, live *unstructured.Unstruct
 	for _, one := range accept {
 		entry, _ := one.(map[string]any)
 		limit, _ := entry["connectionLimit"].(int64)
-		same = same && slices.ContainsFunc(have.Accept, func(l gcp.ConsumerLimit) bool { return l.Project == entry["project"] && int64(l.Limit) == limit })
+		project, _ := entry["project"].(string)
+		same = same && slices.ContainsFunc(have.Accept, func(l gcp.ConsumerLimit) bool { // Google tells a number as an ID
+			return (l.Project == project || numberIn(project) != "") && int64(l.Limit) == limit
+		})
 	}
 	reject, _, _ := unstructured.NestedStringSlice(want, "consumerRejectList")
 	subnets, _, _ := unstructured.NestedStringSlice(want, "natSubnets")

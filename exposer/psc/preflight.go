@@ -76,23 +76,6 @@ func (x *exposure) checkAccess(ctx context.Context) ([]exposer.Problem, error) {
 	return exposer.CheckAccess(ctx, x.kube, x.spec)
 }
 
-// checkLists finds entries of several kinds in both lists together: the validation
-// of a spec looks at each list by itself.
-func (x *exposure) checkLists(context.Context) ([]exposer.Problem, error) {
-	var kinds []string
-	for _, entry := range append(x.accepted(), x.spec.PSC.Reject...) {
-		who, _, _ := exposer.ConsumerOf(entry)
-		if kind := exposer.KindOfConsumer(who); !slices.Contains(kinds, kind) {
-			kinds = append(kinds, kind)
-		}
-	}
-	if !x.producing() || len(kinds) < 2 {
-		return nil, nil
-	}
-	return []exposer.Problem{{Code: "CW-PSC-LISTS", Text: fmt.Sprintf("--consumer and --reject together name a %s and a %s: Google takes one kind in both lists", kinds[0], kinds[1]),
-		Fix: "name projects only, or networks only, or endpoints only"}}, nil
-}
-
 // checkNAT finds what the range of a NAT subnet that is to be made collides with.
 func (x *exposure) checkNAT(ctx context.Context) ([]exposer.Problem, error) {
 	if !x.producing() || x.spec.PSC.NATRange == "" || x.nat.IsValid() {

@@ -85,6 +85,9 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if problems := exposer.ClusterStateProblems(cluster); len(problems) > 0 && !deps.Leaving {
 		return nil, x.refused(problems...)
 	}
+	if !deps.Leaving {
+		x.nameConsumers(ctx)
+	}
 	if x.kube, err = exposer.Connect(ctx, cluster, spec, deps); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (s *Server) connect(at string) {
 	for _, one := range endpoints {
 		rule := s.objects[one]
 		list = append(list, object{
-			"endpoint": link(one), "status": rule["pscConnectionStatus"], "pscConnectionId": rule["pscConnectionId"],
+			"endpoint": link(one), "endpointWithId": link(path.Dir(one) + "/" + text(rule, "id")), "status": rule["pscConnectionStatus"], "pscConnectionId": rule["pscConnectionId"],
 			"consumerNetwork": rule["network"], "propagatedConnectionCount": 0,
 		})
 	}
@@ -135,7 +135,7 @@ func (s *Server) isConsumer(kind, given, at string, rule object) bool {
 	case "networkUrl":
 		return relative(given, "") == relative(text(rule, "network"), "")
 	case "endpointUrl":
-		return relative(given, "") == at
+		return relative(given, "") == at || relative(given, "") == path.Dir(at)+"/"+text(rule, "id")
 	}
 	return false
 }

@@ -156,7 +156,30 @@ func (c *call) checkAttachment(at string, body object) *Error {
 	if failure := c.attachmentSubnets(at, network, body); failure != nil {
 		return failure
 	}
+	c.server.nameConsumers(body)
 	return checkConsumers(preference, body)
+}
+
+// nameConsumers puts IDs in the place of projects' numbers in the lists, as Google
+// answers with them.
+func (s *Server) nameConsumers(body object) {
+	name := func(given string) string {
+		if project := s.projectObject(given); project != nil {
+			return text(project, "projectId")
+		}
+		return given
+	}
+	for _, one := range entries(body, "consumerAcceptLists") {
+		if given := text(one, "projectIdOrNum"); given != "" {
+			one["projectIdOrNum"] = name(given)
+		}
+	}
+	reject, _ := body["consumerRejectLists"].([]any)
+	for i, one := range reject {
+		if given, ok := one.(string); ok {
+			reject[i] = name(given)
+		}
+	}
 }
 
 // attachmentTarget resolves the forwarding rule that is published, which has to be
