@@ -13,6 +13,9 @@ import (
 type Target struct {
 	Kubeconfig []byte
 	Context    string // empty: the current context
+	// Path is the file that it was read from, "" for none: paths in a kubeconfig are
+	// relative to it.
+	Path string
 }
 
 // Right is a thing that the identity is to be allowed to do.
@@ -148,7 +151,8 @@ func (s *session) take(ctx context.Context, step step, blocked string) Result {
 	start := s.options.Now()
 	result := step.run(bounded, s)
 	if ctx.Err() != nil && result.Status != Pass {
-		result = fail("CW-PROBE-INTERRUPTED", ctx.Err(), "the probe was stopped here: %v", ctx.Err())
+		why := context.Cause(ctx) // the end of --timeout, say
+		result = fail("CW-PROBE-INTERRUPTED", why, "the probe was stopped here: %v", why)
 	}
 	result.Hop, result.Took = step.name, s.options.Now().Sub(start)
 	return result

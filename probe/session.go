@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 )
 
 // session is what the hops learn from and leave to one another.
@@ -62,6 +64,9 @@ func newSession(target Target, options Options) (*session, error) {
 		// The parser's own message may quote the file, and with it a token.
 		return nil, broken(nil, "the kubeconfig can't be read: it is not the YAML or JSON of one")
 	}
+	if err := besideFile(file, target.Path); err != nil {
+		return nil, broken(err, err.Error())
+	}
 	name := target.Context
 	if name == "" {
 		name = file.CurrentContext
@@ -106,6 +111,25 @@ func newSession(target Target, options Options) (*session, error) {
 	s.config.Proxy = s.proxy.choose
 	s.dialHost, s.dialPort = s.proxy.hostPort(server)
 	return s, nil
+}
+
+// besideFile makes the paths in a kubeconfig relative to its file, as kubectl does,
+// and not to where this program was started.
+func besideFile(config *api.Config, path string) error {
+	if path == "" {
+		return nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", path, err)
+	}
+	for _, cluster := range config.Clusters {
+		cluster.LocationOfOrigin = path
+	}
+	for _, user := range config.AuthInfos {
+		user.LocationOfOrigin = path
+	}
+	return clientcmd.ResolveLocalPaths(config)
 }
 
 func (s *session) close() {

@@ -84,7 +84,7 @@ func (a *app) verifyFile(cmd *cobra.Command, c *common, v *verifyFlags) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), c.timeout, &timeoutError{c.timeout.String()})
 	defer cancel()
-	report, err := probe.Run(ctx, probe.Target{Kubeconfig: text, Context: c.spec.Reach.Context}, options, nil)
+	report, err := probe.Run(ctx, probe.Target{Kubeconfig: text, Context: c.spec.Reach.Context, Path: path}, options, nil)
 	return a.showReport(c, report, err)
 }
 
