@@ -95,11 +95,14 @@ func TestEachFaultOfARealNginxIsNamed(t *testing.T) {
 		if !binary.AtLeast("1.26.0") {
 			held = "CW-PROBE-WATCH-HELD"
 		}
-		for name, c := range map[string]struct{ upstream, hole, hop, code string }{
+		for name, c := range map[string]struct {
+			upstream, hole, hop, code string
+			idle                      time.Duration
+		}{
 			"nothing wrong":              {hole: goodNginx, hop: HopWatch, code: held},
 			"the default body limit":     {hole: without("client_max_body_size"), hop: HopLargeBody, code: "CW-PROBE-BODY-LIMIT"},
 			"no upgrade":                 {hole: without("proxy_set_header"), hop: HopExecWebSocket, code: "CW-PROBE-UPGRADE"},
-			"a read timeout of 2 s":      {hole: without("proxy_read_timeout") + " proxy_read_timeout 2s;", hop: HopIdle, code: "CW-PROBE-IDLE-CUT"},
+			"a read timeout of 6 s":      {hole: without("proxy_read_timeout") + " proxy_read_timeout 6s;", hop: HopIdle, code: "CW-PROBE-IDLE-CUT", idle: 8 * time.Second}, // a large body on a busy machine takes less
 			"nobody upstream":            {upstream: "https://127.0.0.1:1", hole: goodNginx, hop: HopHTTP, code: "CW-PROBE-UPSTREAM"},
 			"a client certificate asked": {hole: "if ($ssl_client_verify != SUCCESS) { return 496; } } ssl_verify_client on; ssl_client_certificate %DIR%/tls/client-ca.crt; location /x {", hop: HopHTTP, code: "CW-PROBE-CLIENT-CERT"},
 		} {
@@ -107,12 +110,15 @@ func TestEachFaultOfARealNginxIsNamed(t *testing.T) {
 				t.Parallel()
 				f, _ := failing{}.start(t)
 				kubeconfig := startNginx(t, f, binary, or(c.upstream, f.URL), c.hole)
-				options := Options{LargeBody: true, Idle: 4 * time.Second, HeaderWait: time.Second}
+				if c.idle == 0 {
+					c.idle = 4 * time.Second
+				}
+				options := Options{LargeBody: true, Idle: c.idle, HeaderWait: time.Second}
 				withExec(f, &options)
 				report, err := Run(t.Context(), Target{Kubeconfig: kubeconfig}, options, nil)
 				wantAt(t, "Go", report, err, c.hop, c.code)
 				stdout, stderr, _ := runScript(t, []string{"sh"}, nil, "--kubeconfig", writeFile(t, "kubeconfig", kubeconfig), "-o", "json",
-					"--large-body", "--idle", "4", "--exec", "shop/web/nginx")
+					"--large-body", "--idle", fmt.Sprint(c.idle.Seconds()), "--exec", "shop/web/nginx")
 				script, err := ParseScript([]byte(stdout))
 				if err != nil {
 					t.Fatalf("%v\n%s%s", err, stdout, stderr)

@@ -258,16 +258,28 @@ func TestNoWayToGoogle(t *testing.T) {
 }
 
 // TestTheTimeOfAnOperation: waiting adds next to nothing to the operation's own
-// time; polling once a second would make it a second at least.
+// time; polling once a second would make it a second at least. On a machine that
+// others keep busy the best of some attempts counts.
 func TestTheTimeOfAnOperation(t *testing.T) {
 	cloud, _ := patient(t, gcptest.Options{OperationTimes: map[string]time.Duration{"compute.addresses.insert": 500 * time.Millisecond}})
-	started := time.Now()
-	if _, err := cloud.ReserveAddress(t.Context(), wanted(), nil); err != nil {
-		t.Fatal(err)
+	var took time.Duration
+	for range 8 {
+		started := time.Now()
+		made, err := cloud.ReserveAddress(t.Context(), wanted(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took = time.Since(started); took < 500*time.Millisecond {
+			t.Fatalf("an operation of 500ms took %s", took)
+		}
+		if took < 950*time.Millisecond {
+			return
+		}
+		if err := cloud.ReleaseAddress(t.Context(), *made, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if took := time.Since(started); took < 500*time.Millisecond || took > 950*time.Millisecond {
-		t.Errorf("an operation of 500ms took %s", took)
-	}
+	t.Errorf("an operation of 500ms took %s", took)
 }
 
 func TestErrorsOfThisPackageCarryTheirCode(t *testing.T) {
