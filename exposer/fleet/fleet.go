@@ -76,6 +76,15 @@ func (f *Fleet) Of(cluster gcp.Cluster) *gcp.Membership {
 	return nil
 }
 
+// Asked is the project to ask for the next time, so that it is this fleet again, were
+// the cluster not in it any more: "" where it is the cluster's own, which is so anyway.
+func (f *Fleet) Asked(now string) string {
+	if now == "" && f.Project.ID != f.cluster.Project {
+		return f.Project.ID
+	}
+	return now
+}
+
 // OwnNumber is the number of the cluster's project; 0 where it could not be read.
 func (f *Fleet) OwnNumber() int64 { return f.number }
 

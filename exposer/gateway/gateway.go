@@ -60,6 +60,8 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err := x.read(ctx); err != nil {
 		return nil, x.blocked(ctx, err)
 	}
+	// The record says whose fleet it is, when the cluster is gone or out of it.
+	own.FleetProject = x.fleet.Asked(own.FleetProject)
 	problems := append(exposer.ReadyProblems(x.cluster), x.fleet.Problems(own.Register, own.Membership)...)
 	problems = append(problems, x.streamProblems()...)
 	if len(problems) > 0 && !deps.Leaving {

@@ -61,3 +61,25 @@ func TestAnotherProjectsFleetThatMayNotRegister(t *testing.T) {
 		t.Errorf("%+v", problems)
 	}
 }
+
+// TestTheFleetIsRemembered: the spec that the record keeps says whose fleet it is, also
+// where nobody had to say so.
+func TestTheFleetIsRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "remembered", conformance.Options{})
+	service(t, w.Server, "default", "remembered-web", nil)
+	if err := w.Google.Fill(gcptest.Seed{Projects: []gcptest.SeedProject{{ID: "hub-project", Number: "777777777777",
+		Services: []string{"cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com", "gkehub.googleapis.com"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	register(t, w, strings.Replace(ownMember, "lab-project", "hub-project", 1), clusterAt)
+	if err := w.Google.Change(clusterAt, func(o map[string]any) {
+		o["fleet"] = map[string]any{"project": "777777777777", "membership": "//gkehub.googleapis.com/projects/777777777777/locations/europe-west3/memberships/private-cluster"}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.Spec.MCS = &exposer.MCS{Service: "default/remembered-web", Membership: "private-cluster"}
+	if got := open(t, w).Spec().MCS.FleetProject; got != "hub-project" {
+		t.Errorf("the fleet's project: %q", got)
+	}
+}

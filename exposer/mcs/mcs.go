@@ -65,6 +65,8 @@ func (Method) Open(ctx context.Context, spec exposer.Spec, deps exposer.Deps) (e
 	if err := x.read(ctx); err != nil {
 		return nil, x.blocked(ctx, err)
 	}
+	// The record says whose fleet it is, when the cluster is gone or out of it.
+	own.FleetProject = x.fleet.Asked(own.FleetProject)
 	if problems := x.problems(); len(problems) > 0 && !deps.Leaving {
 		return nil, x.refused(problems...)
 	}
