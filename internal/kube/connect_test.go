@@ -159,7 +159,7 @@ func TestASilentContextIsNotWaitedForLong(t *testing.T) {
 	if err != nil || client.Via() != ByPrivate {
 		t.Fatalf("%v, %v", client, err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 15*time.Second { // a dialler by itself waits for 30
 		t.Errorf("it took %s", took)
 	}
 }
