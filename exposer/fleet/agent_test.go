@@ -62,3 +62,31 @@ func TestWhetherTheFleetsAgentMayRegister(t *testing.T) {
 	server.Disable("hub-project", "gkehub.googleapis.com")
 	check("the API is off, and no agent there", in("hub-project"), true, "gcloud beta services identity create --service gkehub.googleapis.com --project hub-project; "+add)
 }
+
+// TestALinkByANumberThatCantBeRead: the cluster itself says where it is registered, as
+// long as the membership leads to one of its name and place.
+func TestALinkByANumberThatCantBeRead(t *testing.T) {
+	t.Parallel()
+	const path = "projects/1/locations/europe-west3/memberships/m"
+	f := Fleet{Project: gcp.Project{ID: "hub-project", Number: 1}}
+	far := gcp.Cluster{Project: "far-project", Location: "europe-west3", Name: "far", Fleet: gcp.Fleet{Project: "1", Membership: path}}
+	for about, c := range map[string]struct {
+		name, link string
+		said       string
+		want       bool
+	}{
+		"it says so":                            {"projects/hub-project/locations/europe-west3/memberships/m", "projects/2/locations/europe-west3/clusters/far", path, true},
+		"both by number":                        {path, "projects/2/locations/europe-west3/clusters/far", path, true},
+		"it says another":                       {path, "projects/2/locations/europe-west3/clusters/far", path + "2", false},
+		"it says nothing":                       {path, "projects/2/locations/europe-west3/clusters/far", "", false},
+		"the membership leads to another name":  {path, "projects/2/locations/europe-west3/clusters/near", path, false},
+		"the membership leads to another place": {path, "projects/2/locations/europe-west1/clusters/far", path, false},
+		"the membership leads to no GKE":        {path, "", path, false},
+	} {
+		f.Members = []gcp.Membership{{ID: "x"}, {Name: c.name, Location: "europe-west3", ID: "m", Cluster: c.link}}
+		far.Fleet.Membership = c.said
+		if got := f.Of(far); (got != nil) != c.want {
+			t.Errorf("%s: %+v", about, got)
+		}
+	}
+}

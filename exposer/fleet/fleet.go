@@ -69,11 +69,22 @@ func ReadCluster(ctx context.Context, ref exposer.ClusterRef, asked string, deps
 // Of finds a cluster's membership by its resource link; nil when none has it.
 func (f *Fleet) Of(cluster gcp.Cluster) *gcp.Membership {
 	for i, m := range f.Members {
-		if f.links(m.Cluster, cluster) {
+		if f.leads(m, cluster) {
 			return &f.Members[i]
 		}
 	}
 	return nil
+}
+
+// leads reports whether a membership is a cluster's. Where its link writes the project by
+// a number that can't be read, the cluster's own word decides.
+func (f *Fleet) leads(m gcp.Membership, cluster gcp.Cluster) bool {
+	if f.links(m.Cluster, cluster) {
+		return true
+	}
+	parts := strings.Split(m.Cluster, "/")
+	return len(parts) == 6 && parts[3] == cluster.Location && parts[5] == cluster.Name && cluster.Fleet.Membership != "" &&
+		slices.Contains([]string{m.Name, f.Path(m)}, cluster.Fleet.Membership)
 }
 
 // Asked is the project to ask for the next time, so that it is this fleet again, were

@@ -115,7 +115,7 @@ func (r *Registration) find(ctx context.Context) (*exposer.Found, error) {
 	}
 	found := &exposer.Found{Ours: m.Labels[Label] == r.Exposure}
 	switch {
-	case m.Cluster != "" && !r.Fleet.links(m.Cluster, r.Cluster) && r.Cluster.Name != "":
+	case m.Cluster != "" && !r.Fleet.leads(*m, r.Cluster) && r.Cluster.Name != "":
 		found.Ours = false
 		found.Unfit = &exposer.RunError{Code_: "CW-FLEET-NAME", Text: fmt.Sprintf("membership %s in %s belongs to %s", m.ID, m.Location, m.Cluster)}
 	case m.State == "CREATING":
