@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"causeway/probe"
@@ -112,7 +113,8 @@ func (j Job) Apply(ctx context.Context, spec Spec) (Applied, error) {
 	if err != nil {
 		return result, err
 	}
-	if problems = append(problems, j.overwrites(exposure, !plan.Empty())...); len(problems) > 0 {
+	problems = slices.Concat(problems, j.unrecordable(exposure, plan), j.overwrites(exposure, !plan.Empty()))
+	if len(problems) > 0 {
 		return result, &PreconditionError{Verb: "apply " + spec.Method, Problems: problems}
 	}
 	if !plan.Empty() {

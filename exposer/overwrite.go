@@ -47,6 +47,19 @@ func (j Job) overwrites(exposure Exposure, changes bool) []Problem {
 	return []Problem{ProblemOf(err)}
 }
 
+// unrecordable says, before anything is changed, that this machine's record of it
+// could not be written.
+func (j Job) unrecordable(exposure Exposure, plan Plan) []Problem {
+	records, ok := j.Records(exposure).(interface{ Ready() error })
+	if !ok || plan.Empty() {
+		return nil
+	}
+	if err := records.Ready(); err != nil {
+		return []Problem{{Text: "the record of what is done can't be kept: " + err.Error(), Fix: "make room for it, or name another directory with XDG_STATE_HOME", cause: err}}
+	}
+	return nil
+}
+
 // foreignBefore is foreign of the file as it lies there before the work.
 func (j Job) foreignBefore(exposure Exposure) error {
 	text, err := kubeconfig.Read(j.File.Path)

@@ -113,6 +113,12 @@ func (f FileRecords) Save(_ context.Context, record Record, _ bool) error {
 	return safefile.Write(f.path(record.Spec), append(text, '\n'))
 }
 
+// Ready reports whether a record can be written here: without one nothing is begun.
+func (f FileRecords) Ready() error { return safefile.Writable(f.Dir) }
+
+// Ready is FileRecords'; the copy in the cluster comes after it.
+func (r sharedRecords) Ready() error { return r.local.Ready() }
+
 // Forget implements Records.
 func (f FileRecords) Forget(_ context.Context, spec Spec) error {
 	return safefile.Remove(f.path(spec))

@@ -36,6 +36,20 @@ func Write(path string, data []byte) error {
 	return nil
 }
 
+// Writable reports whether Write could put a file into dir: dir, or the nearest
+// directory above it that is there, takes one. It leaves nothing behind.
+func Writable(dir string) error {
+	at := dir
+	for _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at); _, err = os.Stat(at) {
+		at = filepath.Dir(at)
+	}
+	temp, err := os.CreateTemp(at, ".causeway-*")
+	if err != nil {
+		return fmt.Errorf("write into %s: %w", dir, err)
+	}
+	return errors.Join(temp.Close(), os.Remove(temp.Name()))
+}
+
 // Remove removes the file and what a killed Write left beside it. A file that is
 // not there is no error.
 func Remove(path string) error {

@@ -72,3 +72,18 @@ func TestRemoveTakesWhatAKilledWriteLeft(t *testing.T) {
 		t.Errorf("left: %v %v", entries, err)
 	}
 }
+
+func TestWritable(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for below, want := range map[string]bool{"": true, "a": true, "a/b/c": true, "file": false, "file/b": false} {
+		if err := Writable(filepath.Join(dir, below)); (err == nil) != want {
+			t.Errorf("%q: %v", below, err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("it left %v (%v)", left, err)
+	}
+}
