@@ -219,7 +219,8 @@ func (r *reader) services(ctx context.Context) error {
 }
 
 // fleetProject is the fleet's host project: the cluster's own where it is in none.
-func (f Facts) fleetProject() string {
+// By a pointer: while others read, only the cluster is there to be looked at.
+func (f *Facts) fleetProject() string {
 	if f.Cluster.Fleet.Project != "" {
 		return f.Cluster.Fleet.Project
 	}
