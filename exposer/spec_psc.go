@@ -26,8 +26,8 @@ type PSC struct {
 // Consumer is the consumer's half: an endpoint in the consumer's network.
 type Consumer struct {
 	Project      string `json:"project"`
-	Network      string `json:"network"`
-	Subnet       string `json:"subnet"`            // of the attachment's region
+	Network      string `json:"network"`           // NAME, or with a Shared VPC HOSTPROJECT/NAME
+	Subnet       string `json:"subnet"`            // of that network, in the attachment's region
 	Address      string `json:"address,omitempty"` // auto, or an IPv4 address of the subnet
 	GlobalAccess bool   `json:"globalAccess,omitempty"`
 	DNSName      string `json:"dnsName,omitempty"` // in a private zone of the network
@@ -166,7 +166,7 @@ func (v *validator) projects(field string, list []string) {
 
 func (v *validator) consumer(c Consumer) {
 	v.form("psc.consumer.project", c.Project, projectForm, "must be a Google project ID (--consumer-project)")
-	v.form("psc.consumer.network", c.Network, resourceForm, "must be a network's name (--consumer-network)")
+	v.form("psc.consumer.network", c.Network, networkForm, "must be a network as NAME or PROJECT/NAME (--consumer-network)")
 	v.form("psc.consumer.subnet", c.Subnet, resourceForm, "must be a subnet's name in the attachment's region (--consumer-subnet)")
 	if c.Address != "auto" {
 		if addr, err := netip.ParseAddr(c.Address); err != nil || !addr.Is4() {

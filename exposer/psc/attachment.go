@@ -75,7 +75,7 @@ func (x *exposure) accepted() []string {
 		own := c.Project
 		switch kind {
 		case exposer.ByNetwork:
-			own = fmt.Sprintf("projects/%s/global/networks/%s", c.Project, c.Network)
+			own = fmt.Sprintf("projects/%s/global/networks/%s", x.consumerNet().Project, x.consumerNet().Name)
 		case exposer.ByEndpoint:
 			own = x.endpointPath()
 		}

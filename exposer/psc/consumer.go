@@ -28,6 +28,16 @@ func (x *exposure) openConsumer(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// consumerNet is the network of the endpoint: with a Shared VPC the host project's,
+// where the subnet lies too. Address, endpoint and zone are the consumer's own.
+func (x *exposure) consumerNet() gcp.Ref {
+	c := x.spec.PSC.Consumer
+	if project, name, ok := strings.Cut(c.Network, "/"); ok {
+		return gcp.Ref{Project: project, Name: name}
+	}
+	return gcp.Ref{Project: c.Project, Name: c.Network}
+}
+
 func (x *exposure) addressName() string { return "causeway-" + x.spec.Name }
 
 func (x *exposure) addressID() string {
@@ -39,7 +49,7 @@ func (x *exposure) addressStep() *exposer.Resource {
 	c := *x.spec.PSC.Consumer
 	return &exposer.Resource{
 		Name: x.addressID(), Leaving: x.deps.Leaving,
-		About: fmt.Sprintf("internal address %s in subnet %s of %s", x.addressName(), c.Subnet, c.Project),
+		About: fmt.Sprintf("internal address %s in subnet %s of %s", x.addressName(), c.Subnet, x.consumerNet().Project),
 		Find: func(ctx context.Context) (*exposer.Found, error) {
 			have, err := x.consumer.Address(ctx, c.Project, x.region, x.addressName())
 			if err != nil || have == nil {
@@ -54,7 +64,7 @@ func (x *exposure) addressStep() *exposer.Resource {
 		},
 		Make: func(ctx context.Context, note func(string)) error {
 			wanted := gcp.Address{Project: c.Project, Region: x.region, Name: x.addressName(), Description: x.description(),
-				Type: "INTERNAL", Purpose: "GCE_ENDPOINT", Subnetwork: c.Subnet, SubnetworkProject: c.Project}
+				Type: "INTERNAL", Purpose: "GCE_ENDPOINT", Subnetwork: c.Subnet, SubnetworkProject: x.consumerNet().Project}
 			wanted.IP, _ = netip.ParseAddr(c.Address) // auto: Google picks
 			made, err := x.consumer.ReserveAddress(ctx, wanted, note)
 			if err != nil {
@@ -89,8 +99,8 @@ func (s endpointStep) ID() string {
 
 // Title implements exposer.Step.
 func (s endpointStep) Title() string {
-	c := s.x.spec.PSC.Consumer
-	return fmt.Sprintf("endpoint %s in network %s of %s", s.x.endpointRef().Name, c.Network, c.Project)
+	network := s.x.consumerNet()
+	return fmt.Sprintf("endpoint %s in network %s of %s", s.x.endpointRef().Name, network.Name, network.Project)
 }
 
 // Needs implements exposer.Step.
@@ -160,7 +170,7 @@ func (s endpointStep) Do(ctx context.Context, note func(string)) error {
 	c, ref := s.x.spec.PSC.Consumer, s.x.endpointRef()
 	if have == nil {
 		_, err = s.x.consumer.CreatePSCEndpoint(ctx, gcp.PSCEndpoint{Project: ref.Project, Region: ref.Region, Name: ref.Name, Description: s.x.description(),
-			Network: gcp.Ref{Project: c.Project, Name: c.Network}, Address: s.x.addressName(), Target: s.x.attachmentPath(), GlobalAccess: c.GlobalAccess}, note)
+			Network: s.x.consumerNet(), Address: s.x.addressName(), Target: s.x.attachmentPath(), GlobalAccess: c.GlobalAccess}, note)
 	} else if c.GlobalAccess && !have.GlobalAccess {
 		err = s.x.consumer.SetPSCGlobalAccess(ctx, ref, true, note)
 	}
@@ -226,7 +236,7 @@ func (x *exposure) zoneStep() *exposer.Resource {
 	name := c.DNSName + "."
 	return &exposer.Resource{
 		Name: "private-zone/" + c.Project + "/" + ref.Name, Leaving: x.deps.Leaving, After: []string{x.addressID()},
-		About: fmt.Sprintf("private DNS zone %s of network %s", c.DNSName, c.Network),
+		About: fmt.Sprintf("private DNS zone %s of network %s", c.DNSName, x.consumerNet().Name),
 		Find: func(ctx context.Context) (*exposer.Found, error) {
 			zone, err := x.consumer.PrivateZone(ctx, ref)
 			if err != nil || zone == nil {
@@ -246,7 +256,7 @@ func (x *exposure) zoneStep() *exposer.Resource {
 			zone, err := x.consumer.PrivateZone(ctx, ref)
 			if err == nil && zone == nil {
 				err = x.consumer.CreatePrivateZone(ctx, gcp.PrivateZone{Project: c.Project, Name: ref.Name, Description: x.description(), DNSName: name,
-					Networks: []gcp.Ref{{Project: c.Project, Name: c.Network}}})
+					Networks: []gcp.Ref{x.consumerNet()}})
 			}
 			if err != nil {
 				return err

@@ -2,10 +2,12 @@ package psc
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"causeway/exposer"
 	"causeway/internal/gcp"
+	"causeway/internal/gcptest"
 )
 
 // consumerNumber is the number of the seed's consumer-project.
@@ -47,6 +49,41 @@ func TestConsumersByAnyName(t *testing.T) {
 	t.Run("an endpoint of the same command can't be on the list", func(t *testing.T) {
 		w := s.act("endpoint", letIn("projects/somebody/regions/europe-west3/forwardingRules/4711"))
 		wantProblem(t, refused(t, w), "CW-PSC-LISTS", "can't be listed beforehand")
+	})
+	t.Run("a consumer in a Shared VPC", func(t *testing.T) {
+		const network = "projects/net-project/global/networks/hosted"
+		if err := s.Google.Fill(gcptest.Seed{Projects: []gcptest.SeedProject{{ID: "net-project", Number: "555555555555", Services: []string{"compute.googleapis.com", "cloudresourcemanager.googleapis.com"}}}, Resources: []gcptest.SeedObject{
+			{Path: network, Body: map[string]any{"autoCreateSubnetworks": false}},
+			{Path: "projects/net-project/regions/europe-west3/subnetworks/team", Body: subnet(network, "10.77.0.0/24", "PRIVATE")},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		before := s.State()
+		hosted := func(spec *exposer.Spec) {
+			spec.PSC.Consumer.Network, spec.PSC.Consumer.Subnet = "net-project/hosted", "team"
+		}
+		w := s.act("hosted", hosted, letIn("projects/other/global/networks/n"))
+		for _, permission := range []string{"compute.subnetworks.use", "dns.networks.bindPrivateDNSZone"} {
+			s.Google.Deny(permission, "net-project")
+			wantProblem(t, refused(t, w), "CW-GCP-PERMISSION", permission)
+			s.Google.Allow(permission)
+		}
+		apply(t, w)
+		unchanged(t, w)
+		wantHops(t, w, all...)
+		if rule := s.Google.Object(endpointAt(w)); !strings.HasSuffix(rule["network"].(string), network) || !strings.HasPrefix(rule["IPAddress"].(string), "10.77.0.") {
+			t.Errorf("endpoint %v in %v", rule["IPAddress"], rule["network"])
+		}
+		if have := attachment(t, w); len(have.Accept) != 2 || have.Accept[1].Network != network {
+			t.Errorf("let in: %+v", have.Accept)
+		}
+		if names := s.Google.PrivateNames(); len(names) != 1 || names[0].Network != network {
+			t.Errorf("names %+v", names)
+		}
+		destroy(t, w)
+		w.Gone(t, before)
+		w = s.act("lost", func(spec *exposer.Spec) { spec.PSC.Consumer.Subnet = "team" })
+		wantProblem(t, refused(t, w), "CW-PSC-SUBNET", "consumer-project has no subnet team")
 	})
 	t.Run("automatic acceptance and another NAT subnet in one apply", func(t *testing.T) {
 		w := s.act("both", alone, letIn("consumer-project"))

@@ -23,10 +23,10 @@ var (
 	natPermissions      = []string{"compute.subnetworks.create", "compute.subnetworks.get", "compute.subnetworks.use", "compute.subnetworks.delete", "compute.networks.updatePolicy", "compute.regionOperations.get"}
 	consumerPermissions = []string{"compute.addresses.createInternal", "compute.addresses.get", "compute.addresses.use", "compute.addresses.deleteInternal",
 		"compute.forwardingRules.create", "compute.forwardingRules.get", "compute.forwardingRules.delete", "compute.forwardingRules.pscCreate",
-		"compute.forwardingRules.pscDelete", "compute.networks.use", "compute.subnetworks.get", "compute.subnetworks.use", "compute.regionOperations.get",
-		"servicedirectory.namespaces.create", "servicedirectory.services.create", "servicedirectory.services.delete"}
-	globalPermissions = []string{"compute.forwardingRules.update", "compute.forwardingRules.pscUpdate"} // to open one that stands
-	zonePermissions   = []string{"dns.managedZones.create", "dns.managedZones.get", "dns.managedZones.delete", "dns.networks.bindPrivateDNSZone",
+		"compute.forwardingRules.pscDelete", "compute.regionOperations.get", "servicedirectory.namespaces.create", "servicedirectory.services.create", "servicedirectory.services.delete"}
+	placePermissions  = []string{"compute.networks.use", "compute.subnetworks.get", "compute.subnetworks.use"} // where the network is
+	globalPermissions = []string{"compute.forwardingRules.update", "compute.forwardingRules.pscUpdate"}        // to open one that stands
+	zonePermissions   = []string{"dns.managedZones.create", "dns.managedZones.get", "dns.managedZones.delete",
 		"dns.changes.create", "dns.resourceRecordSets.create", "dns.resourceRecordSets.delete", "dns.resourceRecordSets.get", "dns.resourceRecordSets.list", "dns.resourceRecordSets.update"}
 )
 
@@ -63,10 +63,16 @@ func (x *exposure) rightsChecks() []exposer.Precheck {
 		return checks
 	}
 	needed, apis := slices.Clone(consumerPermissions), []string{"compute.googleapis.com", "servicedirectory.googleapis.com"}
+	place := slices.Clone(placePermissions)
 	if c.DNSName != "" {
 		needed, apis = append(needed, zonePermissions...), append(apis, "dns.googleapis.com")
+		place = append(place, "dns.networks.bindPrivateDNSZone")
 	}
-	return append(checks, exposer.CheckServices(x.consumer, c.Project, apis), exposer.CheckPermissions(x.consumer, c.Project, needed))
+	checks = append(checks, exposer.CheckServices(x.consumer, c.Project, apis))
+	if host := x.consumerNet().Project; host != c.Project {
+		return append(checks, exposer.CheckPermissions(x.consumer, c.Project, needed), exposer.CheckPermissions(x.consumer, host, place))
+	}
+	return append(checks, exposer.CheckPermissions(x.consumer, c.Project, append(needed, place...)))
 }
 
 func (x *exposure) checkAccess(ctx context.Context) ([]exposer.Problem, error) {
@@ -109,17 +115,18 @@ func (x *exposure) checkSubnet(ctx context.Context) ([]exposer.Problem, error) {
 	if c == nil {
 		return nil, nil
 	}
-	subnet, err := x.consumer.Subnetwork(ctx, c.Project, x.region, c.Subnet)
+	network := x.consumerNet()
+	subnet, err := x.consumer.Subnetwork(ctx, network.Project, x.region, c.Subnet)
 	if gcp.NotFound(err) {
 		return []exposer.Problem{{Code: "CW-PSC-SUBNET",
-			Text: fmt.Sprintf("project %s has no subnet %s in %s, the attachment's region: an endpoint lies there and nowhere else", c.Project, c.Subnet, x.region),
-			Fix:  "name a subnet of that region with --consumer-subnet; clients of other regions need --endpoint-global-access"}}, nil
+			Text: fmt.Sprintf("project %s has no subnet %s in %s, the attachment's region: an endpoint lies there and nowhere else", network.Project, c.Subnet, x.region),
+			Fix:  "name a subnet of that region with --consumer-subnet, and one of a Shared VPC with --consumer-network HOSTPROJECT/NETWORK; clients of other regions need --endpoint-global-access"}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if subnet.Network != c.Network {
-		return []exposer.Problem{{Code: "CW-PSC-SUBNET", Text: fmt.Sprintf("subnet %s belongs to network %s, not to %s", subnet.Name, subnet.Network, c.Network)}}, nil
+	if subnet.Network != network.Name {
+		return []exposer.Problem{{Code: "CW-PSC-SUBNET", Text: fmt.Sprintf("subnet %s belongs to network %s, not to %s", subnet.Name, subnet.Network, network.Name)}}, nil
 	}
 	return nil, nil
 }

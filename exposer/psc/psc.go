@@ -317,7 +317,7 @@ func (x *exposure) Facts() []exposer.Fact {
 		add("published", "%s, by %s", x.published.Attachment, x.published.Cluster.Name)
 	}
 	if c := x.spec.PSC.Consumer; c != nil {
-		add("endpoint in", "network %s/%s, subnet %s, region %s", c.Project, c.Network, c.Subnet, x.region)
+		add("endpoint in", "network %s, subnet %s, region %s", x.consumerNet(), c.Subnet, x.region)
 	}
 	return facts
 }

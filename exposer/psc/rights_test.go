@@ -73,7 +73,7 @@ func TestRightsThatAreMissingAreNamedAllAtOnce(t *testing.T) {
 		destroy(t, w)
 	})
 	t.Run("each half asks for its own alone", func(t *testing.T) {
-		for _, permission := range slices.Concat(consumerPermissions, globalPermissions, zonePermissions) {
+		for _, permission := range slices.Concat(consumerPermissions, placePermissions, globalPermissions, zonePermissions) {
 			s.Google.Deny(permission, "consumer-project")
 			defer s.Google.Allow(permission)
 		}
@@ -82,7 +82,7 @@ func TestRightsThatAreMissingAreNamedAllAtOnce(t *testing.T) {
 		file := handOver(t, producer)
 		destroy(t, producer)
 		problems := refused(t, s.consuming("consumer", file))
-		for _, permission := range consumerPermissions {
+		for _, permission := range slices.Concat(consumerPermissions, placePermissions) {
 			if !strings.Contains(told(problems, "consumer-project"), permission) {
 				t.Errorf("%s is not named", permission)
 			}
