@@ -62,7 +62,7 @@ func TestTheClientsAddressSurvives(t *testing.T) { // failure 25
 	logs, err := lab.Follow(ctx, lab.Provider(), nil, "kubectl", "-n", x.namespace(), "logs", "--follow", "-l", "app.kubernetes.io/name=causeway-proxy", "--tail=-1")
 	x.ok(err)
 	defer logs.Stop()
-	line, err := logs.Await(ctx, 0, 10*time.Second, topology.FarHost.String(), "/api/v1/namespaces") // written every second
+	line, err := logs.Await(ctx, 0, 30*time.Second, topology.FarHost.String(), "/api/v1/namespaces") // written every second
 	x.ok(err)
 	if strings.Contains(line.Text, u.Token) || strings.Contains(line.Text, "Bearer") {
 		t.Error("nginx's log holds the token")
@@ -153,7 +153,7 @@ func TestOneOfTwoAppliesAtOnceIsRefused(t *testing.T) {
 	x.ok(err)
 	second := lab.Run(ctx, person(t, "twice-colleague").Who, x.applying()...)
 	x.refused(second, 1, "CW-RUN-LOCKED")
-	code, text, err := first.Wait(ctx, time.Minute)
+	code, text, err := first.Wait(ctx, bound)
 	if err != nil || code != 0 {
 		t.Errorf("the first apply: exit %d (%v):%s", code, err, text)
 	}
