@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -114,7 +115,9 @@ func (s *session) denied(a answer, status metav1.Status, isStatus bool) Result {
 		return fail("CW-DNS-TOKENS", nil, "%s: the DNS endpoint did not take the ServiceAccount's token", a.message())
 	case front && a.code == http.StatusForbidden && !a.fromKube():
 		return fail("CW-KUBE-DNS-ENDPOINT", nil, "the DNS endpoint refuses: %s", a.message())
-	case a.code == http.StatusUnauthorized && a.fromKube():
+	case front && a.code == http.StatusUnauthorized && !a.fromKube() && !s.account():
+		return fail("CW-GCP-CREDENTIALS", nil, "the DNS endpoint does not take the token: %s", cmp.Or(a.google(), a.message()))
+	case a.code == http.StatusUnauthorized && (front || a.fromKube()):
 		return s.unauthorized(a)
 	case a.code == http.StatusForbidden && isStatus && strings.Contains(status.Message, `"system:anonymous"`):
 		return fail("CW-PROBE-ANONYMOUS", nil, "the API server takes the caller for system:anonymous: %s", a.message())
@@ -133,6 +136,13 @@ func (s *session) goodAccount() bool {
 	s.tokenEnd.Lock()
 	defer s.tokenEnd.Unlock()
 	return s.tokenEnd.account && (s.tokenEnd.end.IsZero() || s.tokenEnd.end.After(s.options.Now()))
+}
+
+// account reports whether a ServiceAccount's token was sent.
+func (s *session) account() bool {
+	s.tokenEnd.Lock()
+	defer s.tokenEnd.Unlock()
+	return s.tokenEnd.account
 }
 
 // unauthorized tells a token that has ended from one that was never good.

@@ -57,6 +57,10 @@ func dnsCases() map[string]failing {
 			at(HopIdentity, "CW-PROBE-TOKEN-EXPIRED", "ago"),
 		"a Google token that is not good": front("ya29.secret-token-value", 401, status).
 			at(HopIdentity, "CW-PROBE-UNAUTHORIZED", "the token is wrong, revoked or has ended"),
+		"the same, in Google's words": front("ya29.secret-token-value", 401, `{"error":{"code":401,"message":"Request had invalid authentication credentials.","status":"UNAUTHENTICATED"}}`).
+			at(HopHTTP, "CW-GCP-CREDENTIALS", "Request had invalid authentication credentials"),
+		"a ServiceAccount's token that has ended, in Google's words": front(accountJWT(time.Now().Add(-time.Hour)), 401, `{"error":{"code":401,"status":"UNAUTHENTICATED"}}`).
+			at(HopHTTP, "CW-PROBE-TOKEN-EXPIRED", "ago"),
 		"an identity without container.clusters.connect": front("ya29.secret-token-value", 403,
 			`{"error":{"code":403,"message":"Permission 'container.clusters.connect' denied on resource","status":"PERMISSION_DENIED"}}`).
 			at(HopHTTP, "CW-DNS-CONNECT", "IAM does not let this identity connect"),

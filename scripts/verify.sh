@@ -512,7 +512,9 @@ judge() {
 		r_code=CW-DNS-TOKENS r_detail="$r_detail: the DNS endpoint did not take the ServiceAccount's token"
 	elif at_front && [ "$code" = 403 ] && ! from_kube; then
 		r_code=CW-KUBE-DNS-ENDPOINT r_detail="the DNS endpoint refuses: $r_detail"
-	elif [ "$code" = 401 ] && from_kube; then
+	elif at_front && [ "$code" = 401 ] && [ -z "$account" ] && ! from_kube; then
+		r_code=CW-GCP-CREDENTIALS r_detail="the DNS endpoint does not take the token: $r_detail"
+	elif [ "$code" = 401 ] && { at_front || from_kube; }; then
 		r_code=CW-PROBE-UNAUTHORIZED
 		[ -z "$token_end" ] || [ "$token_end" -ge "$now" ] || { r_code=CW-PROBE-TOKEN-EXPIRED && r_detail="$r_detail: the token ended at $(iso_of "$token_end")"; }
 	elif [ "$code" = 403 ] && grep -q 'system:anonymous' "$f.body"; then
