@@ -102,7 +102,7 @@ func (f Facts) describeCluster() Cluster {
 		}
 	}
 	if dns.Open {
-		dns.For = "Google Cloud's own networks: closed to traffic from outside"
+		dns.For = "Google's own services alone: closed to users, wherever they are"
 		if c.DNSExternal {
 			dns.For = "whoever has container.clusters.connect, from anywhere"
 		}

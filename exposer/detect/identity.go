@@ -156,7 +156,7 @@ func (j judge) unbalanced() []exposer.Problem {
 // dns judges the cluster's DNS endpoint.
 func (j judge) dns() Assessment {
 	c := j.Cluster
-	out := j.verdict("dns", "the DNS endpoint is open to traffic from outside Google Cloud", "", DNSProblems(c, false))
+	out := j.verdict("dns", "the DNS endpoint is open to users, wherever they are", "", DNSProblems(c, false))
 	var flags []string
 	if c.DNSEndpoint != "" && !c.DNSExternal {
 		flags = append(flags, "--open-dns-endpoint")

@@ -251,7 +251,7 @@ func Enforced(c gcp.Cluster) bool {
 const addOpen = "add --open-dns-endpoint"
 
 // DNSProblems are why clients can't use the cluster's DNS endpoint; open says that
-// it is to be opened to traffic from outside Google Cloud.
+// it is to be opened to users: closed, it answers Google's own services alone.
 func DNSProblems(c gcp.Cluster, open bool) []exposer.Problem {
 	problems := exposer.ReadyProblems(c)
 	switch {
@@ -260,7 +260,7 @@ func DNSProblems(c gcp.Cluster, open bool) []exposer.Problem {
 			Fix: "upgrade the control plane, or take a way that uses the private endpoint"})
 	case !c.DNSExternal && !open:
 		problems = append(problems, exposer.Problem{Code: "CW-DNS-CLOSED",
-			Text: "the DNS endpoint takes no traffic from outside Google Cloud", Fix: addOpen})
+			Text: "the DNS endpoint takes no traffic but that of Google's own services", Fix: addOpen})
 	}
 	return problems
 }

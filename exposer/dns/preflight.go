@@ -27,7 +27,7 @@ func (x *exposure) problems(c gcp.Cluster, want exposer.DNS) []exposer.Problem {
 		case "CW-DNS-ABSENT":
 			problems[i].Text = "cluster " + c.Name + " is missing DNSEndpointConfig"
 		case "CW-DNS-CLOSED":
-			problems[i].Text = "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic is disabled for cluster " + c.Name + ": its DNS endpoint takes no traffic from outside Google Cloud"
+			problems[i].Text = "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic is disabled for cluster " + c.Name + ": its DNS endpoint takes no traffic but that of Google's own services"
 			problems[i].Fix = "give --open-dns-endpoint, and causeway turns it on, as " + gcloud + " --enable-dns-access does"
 		}
 	}
