@@ -99,6 +99,9 @@ func (c *call) internalAddress(at string) (object, *Error) {
 	if failure != nil {
 		return nil, failure
 	}
+	if network := text(c.body, "network"); network != "" { // discovery: Address.network is for VPC_PEERING alone
+		return nil, invalid(fmt.Sprintf("Invalid value for field 'resource.network': '%s'. It cannot be given beside a subnetwork.", network))
+	}
 	purpose := text(c.body, "purpose")
 	switch purpose {
 	case "":

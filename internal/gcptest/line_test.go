@@ -44,6 +44,27 @@ func farRouter() Remote {
 	return Remote{Address: address("203.0.113.10"), Secret: farSecret, ASN: 65010, Prefixes: []netip.Prefix{prefix("10.200.0.0/16")}}
 }
 
+// TestFieldsOfOtherKinds: what the documents give to other kinds of tunnels and of
+// addresses is refused of those that are made here.
+func TestFieldsOfOtherKinds(t *testing.T) {
+	s := Serve(t, Options{}, "lab")
+	layLine(t, s)
+	for field, more := range map[string]string{
+		"resource.localTrafficSelector":  `"localTrafficSelector":["10.0.0.0/8"]`,
+		"resource.remoteTrafficSelector": `"remoteTrafficSelector":["10.0.0.0/8"]`,
+		"resource.peerIp":                `"peerIp":"203.0.113.10"`,
+	} {
+		status, out := do(t, s, "POST", regionPath+"/vpnTunnels", strings.TrimSuffix(tunnelBody("u", 1), "}")+","+more+"}")
+		if said := text(out["error"].(object), "message"); status != http.StatusBadRequest || !strings.Contains(said, field) {
+			t.Errorf("%s: %d %s", more, status, said)
+		}
+	}
+	body := strings.TrimSuffix(internalAddress, "}") + `,"network":"global/networks/default"}`
+	if status, out := do(t, s, "POST", regionPath+"/addresses", body); status != http.StatusBadRequest || !strings.Contains(text(out["error"].(object), "message"), "resource.network") {
+		t.Errorf("an address with a network beside its subnetwork: %d %v", status, out)
+	}
+}
+
 // TestEveryMethodOfTheLineAnswersAsItsDocumentSays; Serve's cleanup fails the test
 // for what the documents do not allow.
 func TestEveryMethodOfTheLineAnswersAsItsDocumentSays(t *testing.T) {

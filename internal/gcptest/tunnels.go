@@ -34,6 +34,11 @@ func (c *call) tunnel() (object, *Error) {
 	if text(body, "targetVpnGateway") != "" || text(body, "peerGcpGateway") != "" {
 		return nil, invalid("Invalid value for field 'resource.vpnGateway': ''. Only tunnels of an HA VPN gateway to an external VPN gateway are emulated.")
 	}
+	for _, field := range []string{"localTrafficSelector", "remoteTrafficSelector"} { // BGP decides what an HA tunnel carries
+		if list, _ := body[field].([]any); len(list) > 0 {
+			return nil, invalid(fmt.Sprintf("Invalid value for field 'resource.%s': ''. A tunnel of an HA VPN gateway has no traffic selectors.", field))
+		}
+	}
 	found := map[string]string{}
 	for _, one := range []struct{ field, collection, permission string }{
 		{"vpnGateway", "vpnGateways", "compute.vpnGateways.use"},
