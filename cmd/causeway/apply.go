@@ -100,7 +100,8 @@ func (s *session) ask(question, cmd string) (bool, error) {
 		return true, nil
 	}
 	if !s.app.ask {
-		return false, &usageError{text: "stdin is no terminal to ask on: give --yes; nothing was changed", cmd: cmd}
+		err := &usageError{text: "stdin is no terminal to ask on: give --yes; nothing was changed", cmd: cmd}
+		return false, &hinted{err, []next{{s.app.same(strings.TrimPrefix(cmd, "causeway "), "--yes"), "without a question"}, {cmd + " --help", "its arguments and flags"}}}
 	}
 	yes, err := ui.Confirm(s.ctx, s.app.in, s.app.err, question)
 	if err != nil {
@@ -122,13 +123,13 @@ func (s *session) applyFailed(result exposer.Applied, err error) error {
 		if shown := s.showWay(result); shown != nil {
 			return shown
 		}
-		lines = []next{{"causeway apply (the same arguments)", "go on with the cluster's part"}}
+		lines = []next{{s.app.same("apply"), "go on with the cluster's part"}}
 	case errors.As(err, &way):
 		s.story("everything is in place, but the way is not open: no kubeconfig was written")
 		if shown := s.showWay(result); shown != nil {
 			return shown
 		}
-		lines = []next{{s.again("verify"), "look again"}, {"causeway apply (the same arguments)", "go on, and write the kubeconfig"}}
+		lines = []next{{s.again("verify"), "look again"}, {s.app.same("apply"), "go on, and write the kubeconfig"}}
 	case errors.As(err, &hop):
 		s.story("everything is in place at " + result.Endpoint.URL + ", but the probe failed: no kubeconfig was written")
 		if s.flags.output != "table" {
@@ -136,9 +137,9 @@ func (s *session) applyFailed(result exposer.Applied, err error) error {
 				return shown
 			}
 		}
-		lines = []next{{s.again("verify"), "probe again"}, {"causeway apply (the same arguments)", "probe again, and write the kubeconfig"}}
+		lines = []next{{s.again("verify"), "probe again"}, {s.app.same("apply"), "probe again, and write the kubeconfig"}}
 	case errors.As(err, &stopped):
-		lines = []next{{"causeway apply (the same arguments)", "go on where it stopped"}}
+		lines = []next{{s.app.same("apply"), "go on where it stopped"}}
 	default:
 		return err
 	}

@@ -141,3 +141,25 @@ func TestWhatCompletesIsTaken(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWasTypedIsToldAsItCanBeTypedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		typed []string
+		verb  string
+		more  []string
+		want  string
+	}{
+		"a plan becomes its apply":           {[]string{"plan", "ilb", "--cluster", "c", "--exit-code"}, "apply", nil, "causeway apply ilb --cluster c"},
+		"a dry run its run":                  {[]string{"apply", "--dry-run", "-f", "a.yaml"}, "apply", nil, "causeway apply -f a.yaml"},
+		"a question is left out":             {[]string{"apply", "-f", "a.yaml"}, "apply", []string{"--yes"}, "causeway apply -f a.yaml --yes"},
+		"a verb of two words":                {[]string{"mcs", "disable", "--project", "p"}, "mcs disable", []string{"--yes"}, "causeway mcs disable --project p --yes"},
+		"what a shell would read otherwise":  {[]string{"apply", "-f", "my file's.yaml"}, "apply", nil, `causeway apply -f 'my file'\''s.yaml'`},
+		"nothing was typed, as in some test": {nil, "apply", nil, "causeway apply"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := (&app{args: c.typed}).same(c.verb, c.more...); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}

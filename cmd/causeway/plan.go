@@ -58,7 +58,7 @@ func (a *app) plan(cmd *cobra.Command, c *common, args []string, exitCode bool) 
 	case exitCode && !plan.Empty():
 		return &exitStatus{exitChanges}
 	case !plan.Empty():
-		s.story("nothing was changed; to do it: causeway apply with the same arguments")
+		s.story("nothing was changed; to do it:\n  " + a.same("apply"))
 	}
 	return nil
 }

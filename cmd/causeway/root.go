@@ -14,6 +14,7 @@ import (
 
 // app is everything a verb gets from outside.
 type app struct {
+	args     []string // as typed, the verb first
 	in       io.Reader
 	out, err io.Writer
 	outTTY   bool // stdout is a terminal: tables may have colours
@@ -68,6 +69,7 @@ const rootExamples = `  causeway detect --project P --location L --cluster C --c
 
 // run parses the arguments, runs the verb and turns its error into an exit code.
 func (a *app) run(ctx context.Context, args []string) int {
+	a.args = args
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	root.SetIn(a.in)
