@@ -59,13 +59,25 @@ func (a *app) explainCode(cmd *cobra.Command, code, output string) error {
 	case !ok && strings.ContainsAny(code, "./\\ "):
 		return &hinted{&usageError{text: fmt.Sprintf("explain takes a code, or - for a text on stdin, not %q", code), cmd: cmd.CommandPath()}, []next{{"causeway explain - < FILE", "what a file's text means"}}}
 	case !ok:
-		return &hinted{&usageError{text: fmt.Sprintf("there is no code %q", code), cmd: cmd.CommandPath()}, []next{{"causeway explain", "all codes"}}}
+		return &hinted{&usageError{text: fmt.Sprintf("there is no code %q", code), cmd: cmd.CommandPath()}, append(nearCodes(code), next{"causeway explain", "all codes"})}
 	case output != "table":
 		return a.writeData(output, entry)
 	}
 	fmt.Fprintf(a.out, "%s: %s\n\nWhat\n%s\n\nWhy\n%s\n\nFix\n%s\n", entry.Code, entry.Title,
 		indent(entry.What), indent(entry.Why), indent(entry.Fix))
 	return nil
+}
+
+// nearCodes are the codes that differ from what was typed by two letters at most.
+func nearCodes(code string) []next {
+	var near []next
+	entries, _ := explain.All() // whoever lists them all hears of its error
+	for _, entry := range entries {
+		if distance(strings.ToUpper(code), entry.Code) <= 2 {
+			near = append(near, next{"causeway explain " + entry.Code, entry.Title})
+		}
+	}
+	return near
 }
 
 func (a *app) explainAll(output string) error {

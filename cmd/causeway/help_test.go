@@ -80,6 +80,7 @@ func TestMistakesAreCorrected(t *testing.T) {
 		"a flag with a letter too few":   {"detect --projct p", []string{"did you mean --project?"}},
 		"a verb typed as a flag":         {"--version", []string{"unknown flag: --version", "  causeway version  #"}},
 		"a verb below another":           {"certs shwo", []string{`there is no command "certs shwo"; did you mean show?`, "causeway certs --help"}},
+		"a code with a slip":             {"explain cw-net-cird", []string{`there is no code "cw-net-cird"`, "causeway explain CW-NET-CIDR  #", "# all codes"}},
 		"two codes at once":              {"explain CW-NET-CIDR CW-NET-PUBLIC", []string{"one CODE is enough", "causeway explain --help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
