@@ -20,7 +20,7 @@ func (c *common) pscFlags(cmd *cobra.Command) {
 	methodGroup(cmd, "psc", aboutConsumer, func(f *flagSet) {
 		f.StringVar(&c.psc.Consume, "consume", "", "`FILE` psc.yaml of a producer's handoff: make the consumer's half alone")
 		f.StringVar(&c.consumer.Project, "consumer-project", "", "`PROJECT` of the endpoint")
-		f.StringVar(&c.consumer.Network, "consumer-network", "", "`NETWORK` of the endpoint")
+		f.StringVar(&c.consumer.Network, "consumer-network", "", "`NETWORK` of the endpoint; with a Shared VPC HOSTPROJECT/NETWORK")
 		f.StringVar(&c.consumer.Subnet, "consumer-subnet", "", "`SUBNET` of the endpoint, in the attachment's region")
 		f.StringVar(&c.consumer.Address, "endpoint-address", "", "`IP` of the endpoint, out of that subnet (default auto: Google picks a free one)")
 		f.BoolVar(&c.consumer.GlobalAccess, "endpoint-global-access", false, "let clients of other regions use the endpoint, and lines that end there")
