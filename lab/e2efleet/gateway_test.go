@@ -4,8 +4,10 @@ package e2efleet
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"causeway/internal/gcptest"
 	"causeway/lab/daemon"
@@ -88,14 +90,23 @@ const (
 	list = "kubectl -v 10 get namespaces"
 )
 
-// explains runs a command that must fail, and asks causeway about what it says.
+// explains runs a command that must fail, and asks causeway about what it says. The API
+// server may take a moment to see that a right is gone.
 func explains(t *testing.T, ctx context.Context, who site.Session, command, code string) {
 	t.Helper()
-	r := lab.Run(ctx, who.Who, "sh", "-c", "{ "+command+" && echo it worked; } 2>&1 | tee said | causeway explain -")
-	if r.Code != 0 || !strings.Contains(r.Stdout, code) || strings.Contains(r.Text(), "it worked") {
+	const worked = "it worked"
+	err := lab.Await(ctx, command+" to fail by "+code, 20*time.Second, func(ctx context.Context) error {
+		r := lab.Run(ctx, who.Who, "sh", "-c", "{ "+command+" && echo "+worked+"; } 2>&1 | tee said | causeway explain -")
 		said := lab.Run(ctx, who.Who, "cat", "said")
-		t.Errorf("%s: want %s, got exit %d\n%s\nof\n%s", command, code, r.Code, r.Text(), said.Stdout)
-	}
+		if strings.Contains(said.Stdout, worked) {
+			return errors.New(worked)
+		}
+		if r.Code != 0 || !strings.Contains(r.Stdout, code) {
+			t.Errorf("%s: want %s, got exit %d\n%s\nof\n%s", command, code, r.Code, r.Text(), said.Stdout)
+		}
+		return nil
+	})
+	ok(t, err)
 }
 
 // alice has the kubeconfig of the exposure in her home on the far side.

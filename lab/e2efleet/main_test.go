@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 }
 
 // bound is how long anything in a test may take; what takes longer hangs.
-const bound = 2 * time.Minute
+const bound = 4 * time.Minute
 
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)

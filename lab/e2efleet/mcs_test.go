@@ -61,7 +61,7 @@ func anotherCluster(t *testing.T) {
 	// Somebody withdraws the export: the name goes, status says so, the next apply mends it.
 	export := strings.Split(host, ".")
 	ok(t, lab.Run(ctx, lab.Provider(), "kubectl", "-n", export[1], "delete", "serviceexports.net.gke.io", export[0]).Want(0))
-	ok(t, pod.Forgotten(ctx, host, 10*time.Second))
+	ok(t, pod.Forgotten(ctx, host, 30*time.Second))
 	if r := lab.Run(ctx, operator.Who, on("status", "mcs")...); r.Code == 0 {
 		t.Errorf("status of a Service that is not exported any more:\n%s", r.Text())
 	}
@@ -69,7 +69,7 @@ func anotherCluster(t *testing.T) {
 	ok(t, pod.Nodes(ctx))
 
 	must(t, ctx, on("destroy", "mcs", "--yes")...)
-	ok(t, pod.Forgotten(ctx, host, 10*time.Second))
+	ok(t, pod.Forgotten(ctx, host, 30*time.Second))
 }
 
 // proven wants a probe from a Pod of the other cluster in what was printed: the name is
@@ -108,5 +108,5 @@ func headless(t *testing.T) {
 	const name = "web." + site.Shop + ".svc.clusterset.local"
 	ok(t, pod.Says(ctx, site.WebSays, "curl", "-sS", "--max-time", "5", "http://"+name+":"+site.WebPort+"/"))
 	must(t, ctx, on("destroy", "mcs", "--name", "web", "--yes")...)
-	ok(t, pod.Forgotten(ctx, name, 10*time.Second))
+	ok(t, pod.Forgotten(ctx, name, 30*time.Second))
 }

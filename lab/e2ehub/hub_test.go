@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	change = 20 * time.Second
+	change = 40 * time.Second
 	// calm is how long nothing may pass for it to count as nothing.
 	calm = 1500 * time.Millisecond
 )

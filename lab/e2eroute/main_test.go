@@ -38,8 +38,9 @@ func TestMain(m *testing.M) {
 }
 
 // change is how long a change of the configuration may take to have its effect:
-// an operation of the emulator takes one second, a session about two.
-const change = 20 * time.Second
+// an operation of the emulator takes one second, a session about two, and some machines
+// have others at work.
+const change = 40 * time.Second
 
 // rig is a test with the lab.
 type rig struct {
