@@ -1,25 +1,15 @@
 package ilb
 
 import (
-	"flag"
 	"os"
 	"strings"
 	"testing"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
-	"causeway/internal/kubetest"
 )
 
-// TestMain lets more tests run at the same time than there are processors: what
-// they do is mostly to wait.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(kubetest.StartMain(m))
-}
+func TestMain(m *testing.M) { os.Exit(conformance.Main(m)) }
 
 // labSpec is an exposure of the seed's cluster.
 func labSpec() exposer.Spec {
@@ -29,7 +19,6 @@ func labSpec() exposer.Spec {
 }
 
 func TestConformance(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	spec := labSpec()
 	spec.ILB = &exposer.ILB{ClientAuth: "mtls"} // the most steps
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: spec})
@@ -38,7 +27,6 @@ func TestConformance(t *testing.T) {
 // TestConformanceBehindAHub is the part of the suite that is the hub's: settings
 // on two networks and a router that are not causeway's.
 func TestConformanceBehindAHub(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	spec := labSpec()
 	spec.ILB = &exposer.ILB{Mode: exposer.ModePassthrough, Hub: &exposer.Hub{Network: "hub-project/hub-vpc"}}
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: spec, World: conformance.Options{Seed: "hub-line"},

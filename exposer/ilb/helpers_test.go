@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"hash/fnv"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +18,6 @@ import (
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
-	"causeway/internal/explain"
-	"causeway/internal/kubetest"
 )
 
 // The lab's region and what lies in it.
@@ -35,27 +30,8 @@ const (
 func world(t *testing.T, o conformance.Options, edit ...func(*exposer.Spec)) *conformance.World {
 	t.Helper()
 	spec := labSpec()
-	sum := fnv.New32a()
-	fmt.Fprint(sum, t.Name())
-	spec.Name = fmt.Sprintf("t%08x", sum.Sum32())
 	spec.ILB = &exposer.ILB{}
-	for _, change := range edit {
-		change(&spec)
-	}
-	kubetest.Workloads(t, kubetest.Start(t).Config)
-	w := conformance.New(t, spec, o)
-	t.Cleanup(func() { clean(t, w) })
-	return w
-}
-
-// clean removes what a test leaves in the server that all tests share.
-func clean(t *testing.T, w *conformance.World) {
-	client := objects(t, w)
-	_ = client.Resource(namespaces).Delete(context.Background(), w.Spec.Namespace, metav1.DeleteOptions{})
-	for _, resource := range []schema.GroupVersionResource{clusterRoles, clusterBindings} {
-		_ = client.Resource(resource).DeleteCollection(context.Background(), metav1.DeleteOptions{},
-			metav1.ListOptions{LabelSelector: exposer.ExposureLabel + "=" + w.Spec.Name})
-	}
+	return conformance.Fresh(t, spec, o, edit...)
 }
 
 // The kinds that tests look at by hand.
@@ -151,23 +127,7 @@ func wantError[T error](t testing.TB, err error, code string, texts ...string) T
 	return kind
 }
 
-func wantCode(t testing.TB, err error, code string, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want %s", code)
-	}
-	if got := explain.CodeOf(err); got != code {
-		t.Errorf("code %q, want %q: %v", got, code, err)
-	}
-	if _, ok := explain.Lookup(code); !ok {
-		t.Errorf("code %s has no entry", code)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the error does not say %q: %v", text, err)
-		}
-	}
-}
+var wantCode = conformance.WantCode
 
 // plain fails the test when err ends in an exit code other than 1.
 func plain(t testing.TB, err error) {
@@ -187,11 +147,7 @@ func apply(t testing.TB, w *conformance.World) exposer.Plan {
 
 func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {
 	t.Helper()
-	items, err := w.Destroy(t.Context(), Method{})
-	if err != nil {
-		t.Fatalf("destroy: %v", err)
-	}
-	return byID(items)
+	return w.Destroyed(t, Method{})
 }
 
 func byID(items []exposer.DestroyItem) map[string]exposer.DestroyItem {
@@ -205,33 +161,16 @@ func byID(items []exposer.DestroyItem) map[string]exposer.DestroyItem {
 // unchanged applies again and fails the test when there was anything to do.
 func unchanged(t testing.TB, w *conformance.World) {
 	t.Helper()
-	if plan := apply(t, w); !plan.Empty() {
-		t.Errorf("an apply after the apply has something to do: %v", todo(plan))
-	}
+	w.Unchanged(t, Method{})
 }
 
 // todo lists what a plan does: "change service/causeway-proxy".
-func todo(plan exposer.Plan) []string {
-	var all []string
-	for _, item := range plan.Items {
-		if item.Action != exposer.Keep {
-			all = append(all, string(item.Action)+" "+item.ID)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
+var todo = conformance.Todo
 
 // untouched fails the test when anything was made in the cloud or the cluster.
 func untouched(t testing.TB, w *conformance.World, state string) {
 	t.Helper()
-	left, err := w.Objects(t.Context())
-	if err != nil || len(left) > 0 {
-		t.Errorf("something was made in the cluster: %v %v", left, err)
-	}
-	if w.State() != state {
-		t.Errorf("Google's side was changed:\n%s", w.State())
-	}
+	w.Untouched(t, state)
 }
 
 var quotas = schema.GroupVersionResource{Version: "v1", Resource: "resourcequotas"}
@@ -249,13 +188,5 @@ func pause(t testing.TB) {
 	select {
 	case <-t.Context().Done():
 	case <-time.After(10 * time.Millisecond):
-	}
-}
-
-func wantErrorAs[T error](t testing.TB, err error) {
-	t.Helper()
-	var kind T
-	if !errors.As(err, &kind) {
-		t.Fatalf("error is no %T but %T: %v", kind, err, err)
 	}
 }
