@@ -188,12 +188,39 @@ func (x *exposure) Steps() []exposer.Step {
 	if x.deferred != nil {
 		return steps
 	}
+	leftovers := x.leftovers
+	if x.deps.Leaving {
+		leftovers = behind(steps, leftovers)
+	}
 	if x.spec.ByGoogle() {
-		return append(steps, x.leftovers...)
+		return append(steps, leftovers...)
 	}
 	namespace := exposer.NamespaceStep(x.kube, x.spec)
 	for _, step := range steps {
 		namespace.After = append(namespace.After, step.ID())
 	}
-	return slices.Concat(append(steps, namespace), x.access, x.leftovers)
+	return slices.Concat(append(steps, namespace), x.access, leftovers)
+}
+
+// late is a step that needs others beside its own.
+type late struct {
+	exposer.Step
+	after []string
+}
+
+// Needs implements exposer.Step.
+func (l late) Needs() []string { return slices.Concat(l.Step.Needs(), l.after) }
+
+// behind puts steps behind the switches, so that destroy takes them away while the
+// endpoint, which may be the way to them, is still open.
+func behind(switches, steps []exposer.Step) []exposer.Step {
+	var after []string
+	for _, s := range switches {
+		after = append(after, s.ID())
+	}
+	var all []exposer.Step
+	for _, step := range steps {
+		all = append(all, late{step, after})
+	}
+	return all
 }
