@@ -1,7 +1,9 @@
 package exposer
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -46,7 +48,7 @@ type Run struct {
 // It returns the second plan.
 func Apply(ctx context.Context, plan Plan, run Run) (Plan, error) {
 	if plan.Empty() {
-		return plan, firstRecord(ctx, run, plan)
+		return plan, settled(ctx, run, plan)
 	}
 	if refusals := plan.Refusals(); len(refusals) > 0 {
 		return plan, &PreconditionError{Verb: "apply", Problems: refusals}
@@ -85,21 +87,38 @@ func Apply(ctx context.Context, plan Plan, run Run) (Plan, error) {
 	return again, nil
 }
 
-// firstRecord notes an exposure that found everything as it wants it, where nothing
-// in the cluster shows that it stands: others ask who lives of a setting.
-func firstRecord(ctx context.Context, run Run, plan Plan) error {
-	if !run.Spec.ByGoogle() {
-		return nil
-	}
+// settled notes what an apply with nothing to do has settled all the same: that one
+// which was cut off at its end is finished, and that another spec counts from now on,
+// for verify and status. Where nothing in the cluster shows that an exposure stands it
+// begins the record: others ask who lives of a setting.
+func settled(ctx context.Context, run Run, plan Plan) error {
 	before, err := run.Records.Load(ctx, run.Spec)
-	if err != nil || before.Version != 0 {
+	switch {
+	case err != nil:
 		return err
+	case before.Version != 0 && before.Finished != nil && sameSpec(before.Spec, run.Spec):
+		return nil
+	case before.Version != 0:
+		at := run.Now()
+		before.Spec, before.Finished = run.Spec, &at
+		return run.Records.Save(ctx, before, true)
+	case !run.Spec.ByGoogle():
+		return nil
 	}
 	book, err := openBook(ctx, run, plan)
 	if err != nil {
 		return err
 	}
 	return book.close(true)
+}
+
+// sameSpec compares two specs as a record has them, but for how causeway itself comes
+// to the cluster.
+func sameSpec(a, b Spec) bool {
+	b.Reach = a.Reach
+	one, errA := json.Marshal(a)
+	two, errB := json.Marshal(b)
+	return errA == nil && errB == nil && bytes.Equal(one, two)
 }
 
 // doStep runs one step between two entries of the record.
