@@ -21,6 +21,7 @@ import (
 
 	"causeway/exposer"
 	"causeway/exposer/detect"
+	"causeway/exposer/routing"
 	"causeway/internal/explain"
 	"causeway/internal/gcp"
 	"causeway/internal/kube"
@@ -125,6 +126,9 @@ func (x *exposure) choose() error {
 		}
 	} else {
 		x.routers, problems = x.facts.lines.Pick(x.spec.Route.Routers, x.clients(), x.spec.Name, x.deps.Leaving)
+		if n := len(x.spec.Route.Routers) - len(x.routers); n > 0 && !x.deps.Leaving && len(problems) == 0 {
+			x.deps.Note(fmt.Sprintf("of the routers %s, %d are not there any more: what is left is %s", strings.Join(x.spec.Route.Routers, ", "), n, routing.Names(x.routers)))
+		}
 		if len(x.spec.Route.Routers) == 0 && !x.deps.Leaving {
 			x.routers = x.facts.reaching(x.routers, x.spec.Route.GlobalAccess)
 		}

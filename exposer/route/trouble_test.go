@@ -92,3 +92,76 @@ func TestTheFarSideExpectsWhatReallyGoesOut(t *testing.T) {
 		t.Errorf("no prefix that the far side expects holds the API server: %v", half.Expect)
 	}
 }
+
+// TestASpecThatChangesNothingIsRecordedAllTheSame: what verify and status look at is
+// the last apply's spec, also where that had nothing to do.
+func TestASpecThatChangesNothingIsRecordedAllTheSame(t *testing.T) {
+	t.Parallel()
+	w := world(t, "route-line", labSpec(), func(s *exposer.Spec) { s.Route.BGPPeers = []string{"dc-1"} })
+	change(t, w, clusterAt, func(c map[string]any) { // nothing is enforced: no list names the clients
+		delete(c["controlPlaneEndpointsConfig"].(map[string]any)["ipEndpointsConfig"].(map[string]any), "authorizedNetworksConfig")
+		delete(c, "masterAuthorizedNetworksConfig")
+	})
+	before := w.State()
+	apply(t, w)
+	const other = "172.20.0.0/16"
+	w.Google.SetRemotes(remote("203.0.113.21", client, other), remote("203.0.113.22", client, other))
+	w.Spec.FarSide.CIDRs, w.Spec.Route.BGPPeers = []string{other}, nil
+	unchanged(t, w)
+	_, record, err := w.JobOf(t, Method{}).Standing(t.Context(), w.Spec)
+	if err != nil || !slices.Equal(record.Spec.FarSide.CIDRs, w.Spec.FarSide.CIDRs) || len(record.Spec.Route.BGPPeers) > 0 || record.Finished == nil {
+		t.Errorf("the record says %+v %v", record.Spec, err)
+	}
+	w.Google.ResetRequests()
+	w.Counter.Reset()
+	unchanged(t, w)
+	if _, writes := w.Counter.Counts(); writes > 0 {
+		t.Errorf("an apply that finds its own record writes %v", w.Counter.Writes)
+	}
+	destroy(t, w)
+	w.Gone(t, before)
+}
+
+// TestAnApplyThatWasCutOffAtItsEndIsFinishedByTheNext: there is nothing left to do
+// but to say so.
+func TestAnApplyThatWasCutOffAtItsEndIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	w := world(t, "route-line", labSpec())
+	apply(t, w)
+	job := w.JobOf(t, Method{})
+	x, record, err := job.Standing(t.Context(), w.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Finished = nil
+	if err := job.Records(x).Save(t.Context(), record, true); err != nil {
+		t.Fatal(err)
+	}
+	if standing(t, w).OK() {
+		t.Fatal("status does not tell of an apply that was cut off")
+	}
+	unchanged(t, w)
+	if status := standing(t, w); !status.OK() {
+		t.Errorf("status: %+v", status.Checks)
+	}
+	destroy(t, w)
+}
+
+// TestARouterOfTwoThatIsGone does not keep status and verify from looking at the
+// other one.
+func TestARouterOfTwoThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := world(t, "route-line", labSpec())
+	fillLine(t, w, west3, networkAt, "cr-two", "203.0.113.31", 1)
+	w.Google.SetRemotes(remote("203.0.113.21", client), remote("203.0.113.22", client), remote("203.0.113.31", client))
+	apply(t, w)
+	w.Google.Remove(west3 + "/routers/cr-two")
+	w.Google.Remove(west3 + "/vpnTunnels/cr-two")
+	status := standing(t, w)
+	if len(status.Drift) > 0 || !slices.ContainsFunc(status.Checks, func(c exposer.Check) bool { return c.OK && c.Name == "forward: announced to dc-0" }) {
+		t.Errorf("status: %+v", status)
+	}
+	unchanged(t, w)
+	passes(t, w)
+	destroy(t, w)
+}

@@ -83,7 +83,7 @@ func (l Lines) Pick(wanted []string, clients []netip.Prefix, exposure string, le
 // named finds routers by NAME or REGION/NAME.
 func (l Lines) named(wanted []string, exposure string, leaving bool) ([]gcp.Ref, []exposer.Problem) {
 	var found []gcp.Ref
-	var problems []exposer.Problem
+	var problems, gone []exposer.Problem
 	for _, text := range wanted {
 		region, name, ok := strings.Cut(text, "/")
 		if !ok {
@@ -105,11 +105,15 @@ func (l Lines) named(wanted []string, exposure string, leaving bool) ([]gcp.Ref,
 			problems = append(problems, exposer.Problem{Code: "CW-ROUTE-ROUTER",
 				Text: fmt.Sprintf("routers of the name %s are in several regions: %s", name, Names(matches)), Fix: "name it as REGION/NAME"})
 		case !leaving:
-			problems = append(problems, exposer.Problem{Code: "CW-ROUTE-ROUTER",
+			gone = append(gone, exposer.Problem{Code: "CW-ROUTE-ROUTER",
 				Text: fmt.Sprintf("network %s has no router %s", l.Network, text), Fix: fmt.Sprintf("gcloud compute routers list --project %s lists them", l.Network.Project)})
 		}
 	}
 	if !leaving {
+		// One of several that somebody took away since: the others carry the exposure.
+		if !slices.ContainsFunc(l.Of(found), func(r gcp.Router) bool { return markedFor(r, func(m Mark) bool { return m.Has(exposure) }) }) {
+			problems = append(problems, gone...)
+		}
 		return found, problems
 	}
 	return append(found, l.Marked(exposure, found)...), nil
