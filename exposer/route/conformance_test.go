@@ -1,24 +1,14 @@
 package route
 
 import (
-	"flag"
 	"os"
 	"testing"
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
-	"causeway/internal/kubetest"
 )
 
-// TestMain lets more tests run at the same time than there are processors: what
-// they do is mostly to wait.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(kubetest.StartMain(m))
-}
+func TestMain(m *testing.M) { os.Exit(conformance.Main(m)) }
 
 // labSpec is an exposure of the seeds' cluster behind a peering.
 func labSpec() exposer.Spec {
@@ -37,12 +27,10 @@ func newLine() exposer.Spec {
 }
 
 func TestConformanceOnALineThatIsThere(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: labSpec(), World: conformance.Options{Seed: "route-line", NoController: true}})
 }
 
 func TestConformanceWithALineOfItsOwn(t *testing.T) {
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	conformance.Run(t, conformance.Method{Method: Method{}, Spec: newLine(), World: conformance.Options{Seed: "route", NoController: true}})
 }
 

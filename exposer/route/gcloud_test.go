@@ -1,9 +1,6 @@
 package route
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,18 +16,7 @@ import (
 // then, and gcloud tells of causeway's what causeway says that it made.
 func TestGcloudAndCausewayMakeTheSameChange(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("gcloud"); err != nil {
-		t.Logf("NOT RUN: gcloud is not installed here; that gcloud and causeway make the same change was not tested (1 test counted as not run)")
-		if file := os.Getenv("CAUSEWAY_NOT_RUN_FILE"); file != "" {
-			out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer out.Close()
-			if _, err := out.WriteString(t.Name() + ": gcloud is not installed\n"); err != nil {
-				t.Fatal(err)
-			}
-		}
+	if !conformance.Installed(t, "gcloud") {
 		return
 	}
 	kubetest.Workloads(t, kubetest.Start(t).Config)
@@ -90,23 +76,5 @@ func volatile(p cmp.Path) bool {
 // gcloud runs the real gcloud against an emulator, with a configuration of its own.
 func gcloud(t *testing.T, google *gcptest.Server, args ...string) string {
 	t.Helper()
-	home := t.TempDir()
-	token := filepath.Join(home, "token")
-	if err := google.WriteToken(token); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "gcloud", args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "CLOUDSDK_CONFIG=" + home, "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=" + token,
-		"CLOUDSDK_CORE_PROJECT=lab-project", "CLOUDSDK_CORE_DISABLE_PROMPTS=1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=1",
-		"CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=1", "CLOUDSDK_CORE_CHECK_GCE_METADATA=0", "CLOUDSDK_CORE_DISABLE_FILE_LOGGING=1"}
-	for name, value := range google.Env() {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("gcloud %s: %v\n%s", strings.Join(args, " "), err, said.String())
-	}
-	return string(out)
+	return conformance.Program(t, conformance.GcloudEnv(t, google), "gcloud", args...)
 }

@@ -1,10 +1,7 @@
 package route
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,8 +15,6 @@ import (
 
 	"causeway/exposer"
 	"causeway/exposer/conformance"
-	"causeway/internal/explain"
-	"causeway/internal/kubetest"
 )
 
 // Where the seeds' things lie.
@@ -54,17 +49,8 @@ func world(t *testing.T, seed string, spec exposer.Spec, edit ...func(*exposer.S
 
 func worldOf(t *testing.T, o conformance.Options, spec exposer.Spec, edit ...func(*exposer.Spec)) *conformance.World {
 	t.Helper()
-	sum := fnv.New32a()
-	fmt.Fprint(sum, t.Name())
-	spec.Name = fmt.Sprintf("t%08x", sum.Sum32())
-	for _, change := range edit {
-		change(&spec)
-	}
-	kubetest.Workloads(t, kubetest.Start(t).Config)
 	o.NoController = true
-	w := conformance.New(t, spec, o)
-	t.Cleanup(func() { clean(t, w) })
-	return w
+	return conformance.Fresh(t, spec, o, edit...)
 }
 
 // beside is another exposure in the same world.
@@ -85,21 +71,7 @@ func beside(t *testing.T, w *conformance.World, edit ...func(*exposer.Spec)) *co
 	return &second
 }
 
-// clean removes what a test leaves in the server that all tests share.
-func clean(t *testing.T, w *conformance.World) {
-	client, err := dynamic.NewForConfig(w.Server.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rbac := func(resource string) schema.GroupVersionResource {
-		return schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: resource}
-	}
-	_ = client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Delete(context.Background(), w.Spec.Namespace, metav1.DeleteOptions{})
-	for _, resource := range []string{"clusterroles", "clusterrolebindings"} {
-		_ = client.Resource(rbac(resource)).DeleteCollection(context.Background(), metav1.DeleteOptions{},
-			metav1.ListOptions{LabelSelector: exposer.ExposureLabel + "=" + w.Spec.Name})
-	}
-}
+func clean(t *testing.T, w *conformance.World) { w.Clear(t) }
 
 func apply(t testing.TB, w *conformance.World) exposer.Plan {
 	t.Helper()
@@ -109,9 +81,7 @@ func apply(t testing.TB, w *conformance.World) exposer.Plan {
 // unchanged applies again and fails the test when there was anything to do.
 func unchanged(t testing.TB, w *conformance.World) {
 	t.Helper()
-	if plan := apply(t, w); !plan.Empty() {
-		t.Errorf("an apply after the apply has something to do: %v", todo(plan))
-	}
+	w.Unchanged(t, Method{})
 }
 
 func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem {
@@ -120,29 +90,12 @@ func destroy(t testing.TB, w *conformance.World) map[string]exposer.DestroyItem 
 }
 
 // todo lists what a plan does: "change router/europe-west3/cr".
-func todo(plan exposer.Plan) []string {
-	var all []string
-	for _, item := range plan.Items {
-		if item.Action != exposer.Keep {
-			all = append(all, string(item.Action)+" "+item.ID)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
+var todo = conformance.Todo
 
 // open opens the exposure, as a verb would.
 func open(t testing.TB, w *conformance.World) *exposure {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := Method{}.Open(t.Context(), w.Spec, job.Deps)
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	return x.(*exposure)
+	return w.Opened(t, Method{}).(*exposure)
 }
 
 // trace looks at the way as `verify` does.
@@ -195,24 +148,9 @@ func breaks(t testing.TB, w *conformance.World, codes ...string) exposer.Trace {
 // it fails the test where a problem has no cure.
 func refused(t testing.TB, w *conformance.World) []string {
 	t.Helper()
-	before := w.State()
-	_, err := w.Apply(t.Context(), Method{})
-	var missing *exposer.PreconditionError
-	if !errors.As(err, &missing) {
-		t.Fatalf("apply: %v, want a *PreconditionError", err)
-	}
 	var all []string
-	for _, p := range missing.Problems {
-		if _, ok := explain.Lookup(p.Code); !ok {
-			t.Errorf("a problem with the code %q, which has no entry: %s", p.Code, p.Text)
-		}
+	for _, p := range w.Refused(t, Method{}) {
 		all = append(all, p.Code+" "+p.Text+" FIX "+p.Fix)
-	}
-	if w.State() != before {
-		t.Error("a refused apply changed Google's side")
-	}
-	if left, err := w.Objects(t.Context()); err != nil || len(left) > 0 {
-		t.Errorf("a refused apply made something in the cluster: %v %v", left, err)
 	}
 	slices.Sort(all)
 	return all
@@ -235,23 +173,7 @@ func want(t testing.TB, got []string, parts ...string) {
 	}
 }
 
-func wantCode(t testing.TB, err error, code string, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want %s", code)
-	}
-	if got := explain.CodeOf(err); got != code {
-		t.Errorf("code %q, want %q: %v", got, code, err)
-	}
-	if _, ok := explain.Lookup(code); !ok {
-		t.Errorf("code %s has no entry", code)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the error does not say %q: %v", text, err)
-		}
-	}
-}
+var wantCode = conformance.WantCode
 
 // forget loses the exposure's record, on this machine and in the cluster.
 func forget(t testing.TB, w *conformance.World) {

@@ -19,11 +19,7 @@ import (
 // other is another tool on the same project.
 func other(t testing.TB, w *conformance.World) *gcp.Cloud {
 	t.Helper()
-	job, err := w.Job(Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return job.Deps.Google
+	return w.JobOf(t, Method{}).Deps.Google
 }
 
 // undoing is a tool that puts its own list on the router as soon as it sees
