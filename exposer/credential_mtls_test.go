@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,6 +39,7 @@ func gate(t *testing.T, clients []byte, renewed string) *httptest.Server {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "status": map[string]any{"token": renewed}})
 	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of those that are turned away
 	if clients != nil {
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(clients)
