@@ -1,7 +1,9 @@
 // Package conformance owns the suite that every method has to pass, on an
 // emulator of Google's APIs and a real kube-apiserver: a plan that is not empty,
 // apply, an empty plan, a second apply that writes nothing, destroy, nothing
-// left; then the same with a failure, and with a kill, at every single step.
+// left; then the same with a failure, and with a kill, at every single step. It owns
+// too what the tests of several methods share: worlds, trouble at Google's calls,
+// interruptions, front ends, gcloud, and what they ask of errors, plans and traces.
 //
 // It must only be imported by tests.
 //
