@@ -111,18 +111,17 @@ func (a *app) mcsStatus(cmd *cobra.Command, c *common) error {
 
 func showMCS(w io.Writer, r mcs.Report, colour bool) {
 	fmt.Fprintf(w, "multi-cluster Services of the fleet of project %s (%d)\n\n", r.Project, r.Number)
+	var fixes fixes
 	row := func(name string, s mcs.State) []string {
-		text := joinCode(s.Means, s.Explain)
-		if s.Fix != "" && s.Verdict != exposer.Good {
-			text += "\nfix: " + s.Fix
-		}
-		return []string{string(s.Verdict), name, text}
+		fixes.add(s.Verdict, name, s.Fix)
+		return []string{string(s.Verdict), name, joinCode(s.Means, s.Explain)}
 	}
 	rows := [][]string{row("feature", r.Feature), row("importer", r.Importer)}
 	for _, m := range r.Members {
 		rows = append(rows, row("membership "+m.Location+"/"+m.Membership, m.State))
 	}
 	ui.Grid(w, []string{"verdict", "what", "state, and what it means"}, rows, []int{0, 0, 70}, colour)
+	fixes.show(w)
 	if len(r.Unreachable) > 0 {
 		fmt.Fprintf(w, "\nnot in the list is what the fleet has in %s: no answer from there [CW-FLEET-UNREACHABLE]\n", strings.Join(r.Unreachable, ", "))
 	}
