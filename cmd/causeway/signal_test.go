@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +30,11 @@ func TestSignalsOfARun(t *testing.T) {
 }
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
+	// What these tests run under may ignore a hang-up, as nohup does, and its children
+	// with it; what is caught here is as ever for them.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	for name, c := range map[string]struct {
 		first, second syscall.Signal
 		says          string
@@ -38,7 +44,9 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 		"a lost session, then a kill": {syscall.SIGHUP, syscall.SIGTERM, "ends: hangup signal received true"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSignalsOfARun$")
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			run := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestSignalsOfARun$")
 			run.Env = append(os.Environ(), waitsForSignals+"=1")
 			out, err := run.StdoutPipe()
 			if err != nil {
