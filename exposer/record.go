@@ -39,6 +39,21 @@ type Record struct {
 	Steps    []StepRecord `json:"steps"`
 }
 
+// changed is when the record was last written in: by an apply, or by an exposure that
+// left it an old value.
+func (r Record) changed() time.Time {
+	last := r.Started
+	if r.Finished != nil && r.Finished.After(last) {
+		last = *r.Finished
+	}
+	for _, s := range r.Steps {
+		if s.At.After(last) {
+			last = s.At
+		}
+	}
+	return last
+}
+
 // StepRecord is one step of the last apply.
 type StepRecord struct {
 	ID    string          `json:"id"`

@@ -53,7 +53,7 @@ func (r sharedRecords) Load(ctx context.Context, spec Spec) (Record, error) {
 	if err != nil {
 		return mine, err
 	}
-	if mine.Version == 0 || theirs.Started.After(mine.Started) {
+	if mine.Version == 0 || theirs.changed().After(mine.changed()) {
 		return theirs, nil
 	}
 	return mine, nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -87,6 +88,7 @@ type Estate struct {
 	Step  string          // the setting's ID, the same in both
 	Old   json.RawMessage // its value from before the first of them
 	Needs func(Spec) bool // who needs it
+	At    time.Time       // when it is left
 }
 
 // HandOver writes an old value into the record of another exposure, whose destroy
@@ -111,7 +113,7 @@ func (f FileRecords) HandOver(ctx context.Context, cluster *kube.Client, spec Sp
 			if c.record.Finished == nil {
 				continue
 			}
-			c.record.Steps[at].Old = estate.Old
+			c.record.Steps[at].Old, c.record.Steps[at].At = estate.Old, estate.At
 			if err := c.save(c.record); err != nil {
 				return "", err
 			}

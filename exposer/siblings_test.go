@@ -54,7 +54,7 @@ func TestHandOver(t *testing.T) {
 				}
 			}
 			for range 2 { // a destroy that was cut off does it again
-				heir, err := records.HandOver(t.Context(), nil, own.Spec, exposer.Estate{Step: step, Old: old,
+				heir, err := records.HandOver(t.Context(), nil, own.Spec, exposer.Estate{Step: step, Old: old, At: time.Now(),
 					Needs: func(s exposer.Spec) bool { return s.Name != "unneeded" }})
 				if err != nil || heir != c.heir {
 					t.Fatalf("handed to %q, want %q: %v", heir, c.heir, err)
@@ -78,7 +78,7 @@ func TestHandOver(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "p_l_c_b.json"), []byte("{"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := exposer.FileRecords{Dir: dir}.HandOver(t.Context(), nil, record("c", "own").Spec, exposer.Estate{Step: step, Old: old, Needs: func(exposer.Spec) bool { return true }})
+		_, err := exposer.FileRecords{Dir: dir}.HandOver(t.Context(), nil, record("c", "own").Spec, exposer.Estate{Step: step, Old: old, At: time.Now(), Needs: func(exposer.Spec) bool { return true }})
 		if explain.CodeOf(err) != "CW-RUN-RECORD" {
 			t.Errorf("%v", err)
 		}
@@ -96,11 +96,12 @@ func TestHandOverReachesBothCopies(t *testing.T) {
 	}
 	leaving := w.Spec
 	leaving.Name = w.Spec.Name + "-other"
-	step, old := record.Steps[0].ID, json.RawMessage(`"old"`)
+	old := json.RawMessage(`"old"`)
 	mine := exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}
 	elsewhere := exposer.FileRecords{Dir: filepath.Join(t.TempDir(), "state")}
-	for name, from := range map[string]exposer.FileRecords{"this machine": mine, "a colleague's": elsewhere} {
-		heir, err := from.HandOver(t.Context(), x.Cluster(), leaving, exposer.Estate{Step: step, Old: old,
+	for i, from := range []exposer.FileRecords{elsewhere, mine} {
+		name, step := []string{"a colleague's machine", "this one"}[i], record.Steps[i].ID
+		heir, err := from.HandOver(t.Context(), x.Cluster(), leaving, exposer.Estate{Step: step, Old: old, At: time.Now(),
 			Needs: func(s exposer.Spec) bool { return s.Name == w.Spec.Name }})
 		if err != nil || heir != w.Spec.Name {
 			t.Fatalf("from %s: handed to %q: %v", name, heir, err)

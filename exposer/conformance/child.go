@@ -75,7 +75,7 @@ func KilledApply(t *testing.T, method exposer.Method, others ...exposer.Method) 
 		t.Fatal(err)
 	}
 	when, id, _ := strings.Cut(os.Getenv(killVariable), " ")
-	w := &World{Spec: h.Spec, Dir: dir, Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now, speed: 1, began: time.Now(), google: h.Google, Others: others,
+	w := &World{Spec: h.Spec, Dir: dir, Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now, clock: newClock(1), google: h.Google, Others: others,
 		Server: h.Own.server(), Clusters: map[string]*kubetest.Server{}}
 	for at, server := range h.Clusters {
 		w.Clusters[at] = server.server()

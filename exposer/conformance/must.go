@@ -24,6 +24,7 @@ func (w *World) Applied(t testing.TB, method exposer.Method) exposer.Plan {
 // by its ID.
 func (w *World) Destroyed(t testing.TB, method exposer.Method) map[string]exposer.DestroyItem {
 	t.Helper()
+	w.clock = w.clock.calm()
 	items, err := w.Destroy(t.Context(), method)
 	if err != nil {
 		t.Fatalf("destroy: %v", err)

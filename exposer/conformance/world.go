@@ -50,8 +50,7 @@ type World struct {
 	Progress exposer.Progress
 	Now      func() time.Time
 	google   string // URL of an emulator in another process
-	speed    int
-	began    time.Time
+	clock    clock
 	// GoogleToken and ClusterToken are whose rights causeway works with; empty: the
 	// owner's.
 	GoogleToken, ClusterToken string
@@ -105,7 +104,7 @@ func New(t testing.TB, spec exposer.Spec, o Options) *World {
 		t.Fatal(err)
 	}
 	w := &World{Google: google, Server: server, Dir: t.TempDir(), Spec: spec.WithDefaults(), Counter: &Counter{}, Progress: exposer.Quiet{}, Now: time.Now,
-		speed: max(1, o.Speed), began: time.Now(), Others: o.Others}
+		clock: newClock(o.Speed), Others: o.Others}
 	if !o.NoController {
 		w.Balance(t, w.Spec.Namespace, o.CreateTime)
 	}
@@ -175,7 +174,7 @@ func (w *World) Job(method exposer.Method) (exposer.Job, error) {
 	job := exposer.Job{
 		Method: method, Progress: w.Progress, By: "net@host", Story: func(string) {}, Command: "/usr/bin/causeway",
 		File: exposer.Output{Path: filepath.Join(w.Dir, "kubeconfig")},
-		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.after,
+		Deps: exposer.Deps{Google: google, Now: w.Now, Rand: rand.Reader, Note: func(string) {}, Connect: w.connect, After: w.clock.after,
 			Siblings: w.siblings, HandOver: w.bequeath,
 			Getenv: func(name string) string { return map[string]string{"PSK": "a.key_that.tests.share"}[name] }},
 		Records: func(x exposer.Exposure) exposer.Records {
@@ -229,7 +228,7 @@ func (w *World) connect(_ context.Context, o kube.ConnectOptions) (*kube.Client,
 		config = rest.CopyConfig(other.Config)
 	}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{w, next} })
-	return kube.New(config, kube.Env{Now: w.now, After: w.after, Holder: kube.HolderName("net", "host", os.Getpid()), Ended: kube.EndedHere("host")})
+	return kube.New(config, kube.Env{Now: w.clock.now, After: w.clock.after, Holder: kube.HolderName("net", "host", os.Getpid()), Ended: kube.EndedHere("host")})
 }
 
 // errUnreached is a cluster without a server.
@@ -244,15 +243,6 @@ func (w *World) siblings(ctx context.Context, _ *kube.Client, spec exposer.Spec)
 // bequeath is likewise for the records of this world alone.
 func (w *World) bequeath(ctx context.Context, _ *kube.Client, spec exposer.Spec, estate exposer.Estate) (string, error) {
 	return exposer.FileRecords{Dir: filepath.Join(w.Dir, "state")}.HandOver(ctx, nil, spec, estate)
-}
-
-// now is the clock of causeway's waits, after its alarm.
-func (w *World) now() time.Time {
-	return w.began.Add(time.Since(w.began) * time.Duration(w.speed))
-}
-
-func (w *World) after(d time.Duration) <-chan time.Time {
-	return time.After(d / time.Duration(w.speed))
 }
 
 // Counter counts requests to the cluster.

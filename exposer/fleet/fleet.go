@@ -138,7 +138,7 @@ func (f *Fleet) Problems(register bool, name string) []exposer.Problem {
 	case !register:
 		return []exposer.Problem{{Code: "CW-FLEET-MEMBER",
 			Text: fmt.Sprintf("the cluster is in no fleet, as far as project %s knows", f.Project.ID),
-			Fix:  "causeway apply with --register registers it in the fleet of project " + f.Project.ID}}
+			Fix:  "give --register, and causeway registers it in the fleet of project " + f.Project.ID}}
 	}
 	return f.nameProblems(name)
 }

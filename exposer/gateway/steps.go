@@ -60,7 +60,7 @@ func (x *exposure) handOver(needs func(exposer.Spec) bool) func(context.Context,
 		}
 		x.estate.Lock() // grants are undone at the same time, and a record is written whole
 		defer x.estate.Unlock()
-		return x.deps.HandOver(ctx, x.kube, x.spec, exposer.Estate{Step: step, Old: old, Needs: needs})
+		return x.deps.HandOver(ctx, x.kube, x.spec, exposer.Estate{Step: step, Old: old, Needs: needs, At: x.deps.Now()})
 	}
 }
 

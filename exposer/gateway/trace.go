@@ -105,7 +105,7 @@ func (x *exposure) traceMembers(ctx context.Context) ([]exposer.TraceHop, error)
 			return nil, err
 		case seen.Action != exposer.Keep:
 			hop.Verdict, hop.Code, hop.Text = exposer.Broken, "CW-GATEWAY-ROLE", "has "+grant.Role+" no more: somebody took it away"
-			hop.Fix = "causeway apply gateway grants it again"
+			hop.Fix = "causeway apply gateway (the arguments of the first time)"
 		}
 		hops = append(hops, hop)
 	}

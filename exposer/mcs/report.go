@@ -61,7 +61,7 @@ func ReadReport(ctx context.Context, google *gcp.Cloud, f *fleet.Fleet, alone bo
 	}
 	report.Feature = ofFeature(project.ID, feature).state()
 	if feature == nil {
-		report.Feature.Fix = "causeway apply mcs, for the first Service that is to be exported"
+		report.Feature.Fix = "export a first Service: causeway apply mcs --help tells how"
 	} else {
 		report.Feature.State, report.Feature.Code, report.Feature.Description = feature.State, feature.Code, feature.Description
 	}
