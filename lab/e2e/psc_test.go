@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -133,6 +134,9 @@ func (p published) bothHalves(ctx context.Context, more ...string) customer {
 	return us
 }
 
+// certifiedName is the name in the server's certificate, where a kubeconfig says it.
+var certifiedName = regexp.MustCompile(`(?m)^ +tls-server-name: (\S+)$`)
+
 // everyVerb uses the cluster from the consumer's network, and looks who can't, and that
 // what is published stays until it is published no more.
 func (p published) everyVerb(ctx context.Context, us customer) {
@@ -143,8 +147,14 @@ func (p published) everyVerb(ctx context.Context, us customer) {
 	// the address is nobody's, or that of an endpoint of somebody else, who has no
 	// certificate of this exposure's.
 	them := p.customer(topology.ThePartner)
+	asking := []string{"kubectl", "--kubeconfig", filepath.Join(us.Who.Home, ".kube", "config"), "get", "--raw", "/readyz"}
+	text, err := site.KubeconfigOf(us.Who)
+	p.ok(err)
+	if name := certifiedName.FindSubmatch(text); name != nil { // which --server would have kubectl forget
+		asking = append(asking, "--tls-server-name", string(name[1]))
+	}
 	for _, one := range p.endpoints(ctx) {
-		asked := []string{"kubectl", "--kubeconfig", filepath.Join(us.Who.Home, ".kube", "config"), "--server", "https://" + one.String(), "get", "--raw", "/readyz"}
+		asked := append(asking[:len(asking):len(asking)], "--server", "https://"+one.String())
 		if r := lab.Run(ctx, them.Who, append(asked, "--request-timeout=3s")...); r.Code == 0 {
 			p.t.Errorf("%s answers %s for this exposure: %s", one, them.where.Namespace, r.Text())
 		}
