@@ -8,7 +8,6 @@ import (
 	"causeway/exposer"
 	"causeway/exposer/conformance"
 	"causeway/exposer/ilb"
-	"causeway/internal/explain"
 	"causeway/internal/kubetest"
 )
 
@@ -34,24 +33,9 @@ func standing(t *testing.T, edit ...func(*exposer.Spec)) (*conformance.World, ex
 
 func job(t testing.TB, w *conformance.World) exposer.Job {
 	t.Helper()
-	made, err := w.Job(ilb.Method{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made
+	return w.JobOf(t, ilb.Method{})
 }
 
-func wantCode(t testing.TB, err error, code string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("no error, want %s", code)
-	}
-	if got := explain.CodeOf(err); got != code {
-		t.Errorf("code %q, want %q: %v", got, code, err)
-	}
-	if _, ok := explain.Lookup(code); !ok {
-		t.Errorf("code %s has no entry", code)
-	}
-}
+var wantCode = conformance.WantCode
 
 func renewing(s *exposer.Spec) { s.Access.Token = exposer.TokenRenewing }
